@@ -1,0 +1,79 @@
+"""Drive the luatos-emu binary as a user would. Run from the repository root:
+
+    python3 -m pytest conformance [-n 4] [--luatos-emu=build/dev/luatos-emu]
+
+Fixtures
+    emu         runs of the emulator                             harness.py
+    peers       sockets to talk to                               peers.py
+    tcp_server  peers.tcp_server(): 127.0.0.1, a free port
+    udp_peer    peers.udp(): 127.0.0.1, a free port
+    netns       a network of the test's own, with DNS            netns.py
+Rules: no fixed ports, no sleeping, no assertion about how long something took; a case that a test
+runs lies in cases/<topic>/<what-happens>.lua and begins with a comment sentence that says it.
+"""
+
+from pathlib import Path
+
+import pytest
+
+import netns as netns_module
+from harness import Emu
+from peers import Peers
+
+ROOT = Path(__file__).parent.parent
+
+
+def pytest_addoption(parser):
+    parser.addoption("--luatos-emu", default=str(ROOT / "build/dev/luatos-emu"),
+                     help="the binary under test (default: build/dev/luatos-emu)")
+
+
+@pytest.fixture(scope="session")
+def luatos_emu(request):
+    """Path of the binary."""
+    path = Path(request.config.getoption("--luatos-emu")).resolve()
+    if not path.exists():
+        pytest.fail(f"{path} does not exist: build it, or give --luatos-emu=PATH", pytrace=False)
+    return str(path)
+
+
+@pytest.fixture
+def emu(luatos_emu, tmp_path):
+    emu = Emu(luatos_emu, tmp_path)
+    yield emu
+    left = emu.close()
+    if left:
+        pytest.fail(f"{left} run(s) left alive: finish() or stop() them", pytrace=False)
+
+
+@pytest.fixture
+def peers():
+    peers = Peers()
+    yield peers
+    peers.close()
+
+
+@pytest.fixture
+def tcp_server(peers):
+    return peers.tcp_server()
+
+
+@pytest.fixture
+def udp_peer(peers):
+    return peers.udp()
+
+
+@pytest.fixture(scope="session")
+def netns_obstacle():
+    return netns_module.why_not()
+
+
+@pytest.fixture
+def netns(netns_obstacle, tmp_path):
+    if netns_obstacle:
+        pytest.skip(netns_obstacle)
+    directory = tmp_path / "netns"
+    directory.mkdir()
+    netns = netns_module.Netns(directory)
+    yield netns
+    netns.close()

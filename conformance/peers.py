@@ -1,0 +1,171 @@
+"""What scripts talk to: plain sockets of this process, on ports that the kernel chose.
+
+    server = peers.tcp_server()             # 127.0.0.1; host="::1", rcvbuf=4096, port=53
+    peer = server.accept()
+    peer.recv_exactly(5); peer.send(b"x"); peer.half_close(); peer.reset(); peer.close()
+    udp = peers.udp()                       # udp.recv() -> (data, address), udp.send(data, address)
+    client = peers.tcp_client(port)         # a peer that connects to the script's listener
+    port = peers.free_port()                # nobody listens there
+
+All of it exists inside a network namespace as well: netns.peers.tcp_server(port=53).
+"""
+
+import socket
+import struct
+import time
+
+PATIENCE_S = 60
+
+
+def family_of(host):
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+class TcpPeer:
+    """One TCP connection, this end."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        sock.settimeout(PATIENCE_S)
+        self.address = sock.getsockname()[:2]
+        self.remote = sock.getpeername()[:2]
+
+    def recv_exactly(self, count):
+        data = bytearray()
+        while len(data) < count:
+            got = self.sock.recv(min(65536, count - len(data)))
+            assert got, f"the connection ended after {len(data)} of {count} bytes"
+            data += got
+        return bytes(data)
+
+    def recv_to_end(self):
+        """All bytes until the other end closes. A reset raises ConnectionResetError."""
+        data = bytearray()
+        while True:
+            got = self.sock.recv(65536)
+            if not got:
+                return bytes(data)
+            data += got
+
+    def send(self, data):
+        self.sock.sendall(data)
+
+    def send_bytewise(self, data):
+        """Every byte in a segment of its own."""
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for i in range(len(data)):
+            self.sock.sendall(data[i:i + 1])
+
+    def half_close(self):
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def reset(self):
+        """Close by RST."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+    def close(self):
+        self.sock.close()
+
+
+class TcpServer:
+    """A listening socket."""
+
+    def __init__(self, sock, host, port, rcvbuf, backlog):
+        self.sock = sock
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if rcvbuf:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+        sock.bind((host, port))
+        sock.listen(backlog)
+        sock.settimeout(PATIENCE_S)
+        self.host, self.port = sock.getsockname()[:2]
+        self.accepted = []
+
+    def accept(self):
+        peer = TcpPeer(self.sock.accept()[0])
+        self.accepted.append(peer)
+        return peer
+
+    def close(self):
+        self.sock.close()
+        for peer in self.accepted:
+            peer.close()
+
+
+class UdpPeer:
+    """A UDP socket."""
+
+    def __init__(self, sock, host, port):
+        self.sock = sock
+        sock.bind((host, port))
+        sock.settimeout(PATIENCE_S)
+        self.host, self.port = sock.getsockname()[:2]
+
+    def recv(self):
+        """(data, (host, port)) of one datagram."""
+        data, address = self.sock.recvfrom(65536)
+        return data, address[:2]
+
+    def send(self, data, address):
+        self.sock.sendto(data, address)
+
+    def close(self):
+        self.sock.close()
+
+
+class Peers:
+    """Makes peers and closes them at the test's end. make: a substitute for socket.socket."""
+
+    def __init__(self, make=socket.socket):
+        self.make = make
+        self.made = []
+
+    def _add(self, peer):
+        self.made.append(peer)
+        return peer
+
+    def tcp_server(self, host="127.0.0.1", port=0, rcvbuf=None, backlog=16):
+        sock = self.make(family_of(host), socket.SOCK_STREAM)
+        return self._add(TcpServer(sock, host, port, rcvbuf, backlog))
+
+    def tcp_client(self, port, host="127.0.0.1", local=None, rcvbuf=None):
+        sock = self.make(family_of(host), socket.SOCK_STREAM)
+        sock.settimeout(PATIENCE_S)
+        if rcvbuf:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+        if local:
+            sock.bind(local)
+        sock.connect((host, int(port)))
+        return self._add(TcpPeer(sock))
+
+    def udp(self, host="127.0.0.1", port=0):
+        return self._add(UdpPeer(self.make(family_of(host), socket.SOCK_DGRAM), host, port))
+
+    def free_port(self, kind=socket.SOCK_STREAM, host="127.0.0.1"):
+        """A port where nobody listens: it stays bound, without a listener, until the test ends."""
+        sock = self.make(family_of(host), kind)
+        sock.bind((host, 0))
+        self._add(sock)
+        return sock.getsockname()[1]
+
+    def listen_port(self, host="127.0.0.1"):
+        """A port for the script to listen on: free a moment ago, and no other test's choice."""
+        with self.make(family_of(host), socket.SOCK_STREAM) as sock:
+            sock.bind((host, 0))
+            return sock.getsockname()[1]
+
+    def close(self):
+        for peer in self.made:
+            peer.close()
+
+
+def until(condition, what, within_s=PATIENCE_S):
+    """Ask until condition() gives something true, which is returned."""
+    deadline = time.monotonic() + within_s
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"no {what} within {within_s} s"
+        time.sleep(0.01)
