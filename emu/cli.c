@@ -1,0 +1,458 @@
+#include "emu/cli.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emu/exit_code.h"
+#include "emu/util.h"
+
+#define PROGRAM     "luatos-emu"
+#define OPTIONS_MAX 64
+#define WHY_MAX     256
+#define HELP_COLUMN 26
+#define VALUE_BASE  256                     /* of getopt_long's results: above every letter */
+#define PRINTED     ((const char *)printed) /* an apply function's "this ends the program well" */
+
+static const char printed[] = "";
+
+struct option_row {
+    char letter; /* 0: none */
+    const char *name;
+    const char *arg; /* NULL: takes none */
+    const char *what;
+    /* NULL, PRINTED, or what is wrong with @value; may use @why. */
+    const char *(*apply)(struct cli *cli, const char *value, char why[WHY_MAX]);
+};
+
+struct choice {
+    const char *name;
+    int value;
+};
+
+/* The table stands below what it points to. NULL past its end. */
+static const struct option_row *row_at(int index);
+
+static const char *choose(const struct choice choices[], int count, const char *value, int *out,
+                          char why[WHY_MAX])
+{
+    size_t len = 0;
+
+    for (int i = 0; i < count; i++) {
+        if (strcmp(choices[i].name, value) == 0) {
+            *out = choices[i].value;
+            return NULL;
+        }
+    }
+    len += (size_t)snprintf(why, WHY_MAX, "it takes");
+    for (int i = 0; i < count; i++)
+        len += (size_t)snprintf(why + len, WHY_MAX - len, "%s %s",
+                                i == 0           ? ""
+                                : i == count - 1 ? " or"
+                                                 : ",",
+                                choices[i].name);
+    return why;
+}
+
+static const char *take_number(const char *value, uint64_t min, uint64_t max, uint64_t *out,
+                               char why[WHY_MAX])
+{
+    char *end;
+    unsigned long long number;
+
+    errno = 0;
+    number = strtoull(value, &end, 0);
+    if (!*value || *end || errno || strchr(value, '-') || number < min || number > max) {
+        (void)snprintf(why, WHY_MAX, "it takes a number from %" PRIu64 " to %" PRIu64, min, max);
+        return why;
+    }
+    *out = number;
+    return NULL;
+}
+
+/* ---- one function an option ----------------------------------------------------------------- */
+
+static const char *set_bind(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    return board_bind(&cli->board, value, why, WHY_MAX);
+}
+
+static const char *set_color(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    static const struct choice choices[] = { { "auto", CLI_COLOR_AUTO },
+                                             { "always", CLI_COLOR_ALWAYS },
+                                             { "never", CLI_COLOR_NEVER } };
+    int color = cli->color;
+    const char *wrong = choose(choices, ARRAY_LEN(choices), value, &color, why);
+
+    cli->color = (enum cli_color)color;
+    return wrong;
+}
+
+static const char *set_exit_on(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    static const struct choice choices[] = { { "idle", 0 }, { "never", 1 } };
+    int keep = cli->keep_running;
+    const char *wrong = choose(choices, ARRAY_LEN(choices), value, &keep, why);
+
+    cli->keep_running = keep;
+    return wrong;
+}
+
+static const char *set_gc_stress(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    (void)value;
+    (void)why;
+    cli->gc_stress = true;
+    return NULL;
+}
+
+static const char *set_json(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    (void)why;
+    cli->json = value;
+    return *value ? NULL : "it takes a descriptor's number or a file's name";
+}
+
+static const char *set_lab(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    (void)value;
+    (void)why;
+    cli->lab = true;
+    return NULL;
+}
+
+static const char *set_log_level(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    static const struct choice choices[] = { { "debug", LOG_LEVEL_DEBUG },
+                                             { "info", LOG_LEVEL_INFO },
+                                             { "warn", LOG_LEVEL_WARN },
+                                             { "error", LOG_LEVEL_ERROR },
+                                             { "silent", LOG_LEVEL_SILENT } };
+    int level = (int)cli->log_level;
+    const char *wrong = choose(choices, ARRAY_LEN(choices), value, &level, why);
+
+    cli->log_level = (enum log_level)level;
+    return wrong;
+}
+
+static const char *set_profile(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    static const struct choice choices[] = { { "doc", PROFILE_DOC },
+                                             { "current", PROFILE_CURRENT } };
+    int profile = (int)cli->profile;
+    const char *wrong = choose(choices, ARRAY_LEN(choices), value, &profile, why);
+
+    cli->profile = (enum profile)profile;
+    return wrong;
+}
+
+static const char *set_seed(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    cli->has_seed = true;
+    return take_number(value, 0, UINT64_MAX, &cli->seed, why);
+}
+
+static void print_limits(void)
+{
+    puts("--set KEY=VALUE changes what a module has little of:\n");
+    for (size_t i = 0; i < limit_rows_count; i++) {
+        const struct limit_row *row = &limit_rows[i];
+
+        printf("  %-16s %s\n  %-16s default %" PRIu64 ", from %" PRIu64 " to %" PRIu64 " %s; %s\n",
+               row->key, row->what, "", row->value, row->min, row->max, row->unit, row->source);
+    }
+}
+
+static const char *set_limit(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    if (strcmp(value, "help") == 0) {
+        print_limits();
+        return PRINTED;
+    }
+    return limits_set(&cli->limits, value, why, WHY_MAX);
+}
+
+static const char *set_time(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    static const struct choice choices[] = { { "real", VCLOCK_MODE_REAL },
+                                             { "virtual", VCLOCK_MODE_VIRTUAL } };
+    int mode = (int)cli->time;
+    const char *wrong = choose(choices, ARRAY_LEN(choices), value, &mode, why);
+
+    cli->time = (enum vclock_mode)mode;
+    return wrong;
+}
+
+static const char *set_timeout(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    return take_number(value, 1, CLI_TIMEOUT_MS_MAX, &cli->timeout_ms, why);
+}
+
+/* ---- what is printed ---------------------------------------------------------------------- */
+
+static const char usage[] = PROGRAM " [options] script.lua [more files or folders]";
+
+static const char about[] =
+    "Runs a LuatOS script on this machine's network. The files and folders named are the\n"
+    "module's file system, /luadb/NAME; of a folder, main.lua is the script. require() finds\n"
+    "them, the files beside the script, and the built-in sys, sysplus, libnet and udpsrv.\n"
+    "The module's log goes to stdout, what the emulator itself has to say to stderr.";
+
+static const char *spelled(const struct option_row *row, char text[WHY_MAX])
+{
+    char letter[] = "    ";
+
+    if (row->letter)
+        (void)snprintf(letter, sizeof(letter), "-%c, ", row->letter);
+    (void)snprintf(text, WHY_MAX, "%s--%s%s%s", letter, row->name, row->arg ? " " : "",
+                   row->arg ? row->arg : "");
+    return text;
+}
+
+/* @text, whose lines after the first begin at column HELP_COLUMN. */
+static void print_indented(const char *text)
+{
+    for (; *text; text++) {
+        putchar(*text);
+        if (*text == '\n')
+            printf("%*s", HELP_COLUMN, "");
+    }
+    putchar('\n');
+}
+
+static const char *print_help(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    const struct option_row *row;
+
+    (void)cli;
+    (void)value;
+    printf("Usage: %s\n\n%s\n\nOptions:\n", usage, about);
+    for (int i = 0; (row = row_at(i)); i++) {
+        const char *spelling = spelled(row, why);
+
+        if (strlen(spelling) + 4 > HELP_COLUMN)
+            printf("  %s\n%*s", spelling, HELP_COLUMN, "");
+        else
+            printf("  %-*s", HELP_COLUMN - 2, spelling);
+        print_indented(row->what);
+    }
+    puts("\nExit codes:");
+    for (size_t i = 0; i < exit_code_rows_count; i++)
+        printf("  %-4d %s\n", (int)exit_code_rows[i].code, exit_code_rows[i].what);
+    puts("  os.exit(n) gives n.\n\n"
+         "Environment: NO_COLOR, when set, means --color never.\n\n"
+         "Examples:\n"
+         "  " PROGRAM " main.lua                      run a script on this machine's network\n"
+         "  " PROGRAM " project/ ca.pem               run project/main.lua, with /luadb/ca.pem\n"
+         "  " PROGRAM " --lab main.lua                with echo servers and a DNS of its own\n"
+         "  " PROGRAM " --time virtual --seed 1 main.lua   the same output on every run");
+    return PRINTED;
+}
+
+static const char *print_version(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    (void)cli;
+    (void)value;
+    (void)why;
+    puts(PROGRAM " " LUATOS_EMU_VERSION);
+    return PRINTED;
+}
+
+/* @text in troff: "-" is a hyphen there, and a line must not begin with a dot or a quote. */
+static void print_troff(const char *text)
+{
+    bool at_start = true;
+
+    for (; *text; text++) {
+        if (at_start && (*text == '.' || *text == '\''))
+            fputs("\\&", stdout);
+        if (*text == '-')
+            fputs("\\-", stdout);
+        else if (*text == '\\')
+            fputs("\\e", stdout);
+        else
+            putchar(*text);
+        at_start = *text == '\n';
+    }
+    putchar('\n');
+}
+
+static const char *print_man(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    const struct option_row *row;
+
+    (void)cli;
+    (void)value;
+    puts(".TH LUATOS\\-EMU 1 \"\" \"" PROGRAM " " LUATOS_EMU_VERSION "\" \"User Commands\"\n"
+         ".SH NAME\nluatos\\-emu \\- run LuatOS scripts on this machine's network\n"
+         ".SH SYNOPSIS");
+    print_troff(usage);
+    puts(".SH DESCRIPTION");
+    print_troff(about);
+    puts(".SH OPTIONS");
+    for (int i = 0; (row = row_at(i)); i++) {
+        const char *spelling = spelled(row, why);
+
+        puts(".TP");
+        print_troff(spelling + strspn(spelling, " "));
+        print_troff(row->what);
+    }
+    puts(".SH EXIT STATUS");
+    for (size_t i = 0; i < exit_code_rows_count; i++) {
+        printf(".TP\n%d\n", (int)exit_code_rows[i].code);
+        print_troff(exit_code_rows[i].what);
+    }
+    puts(".PP\nos.exit(n) gives n.\n"
+         ".SH ENVIRONMENT\n.TP\nNO_COLOR\nwhen set, means \\-\\-color never.");
+    puts(".SH LIMITS\nOf \\-\\-set KEY=VALUE:");
+    for (size_t i = 0; i < limit_rows_count; i++) {
+        const struct limit_row *limit = &limit_rows[i];
+
+        puts(".TP");
+        print_troff(limit->key);
+        print_troff(limit->what);
+        printf("Default %" PRIu64 ", from %" PRIu64 " to %" PRIu64 " %s;\n", limit->value,
+               limit->min, limit->max, limit->unit);
+        print_troff(limit->source);
+    }
+    return PRINTED;
+}
+
+/* ---- the table ---------------------------------------------------------------------------- */
+
+static const struct option_row rows[] = {
+    { 0, "bind", "ADAPTER=host|off",
+      "bind an adapter to the host's network, or leave it out of\n"
+      "the board; may be repeated. Default: LWIP_GP, LWIP_STA,\n"
+      "LWIP_AP, LWIP_ETH, ETH0 and USB are on the host's",
+      set_bind },
+    { 0, "color", "auto|always|never", "colours in the log; auto: on a terminal", set_color },
+    { 0, "exit-on", "idle|never",
+      "idle (default): end when no timer is set, no socket open\n"
+      "and so nothing can happen any more; never: wait on",
+      set_exit_on },
+    { 0, "gc-stress", NULL, "collect garbage at every chance, to find what depends on it",
+      set_gc_stress },
+    { 'h', "help", NULL, "print this and exit", print_help },
+    { 0, "json", "FD|FILE",
+      "write every log line and every event as one JSON object a\n"
+      "line; to 1 it takes the log's place on stdout",
+      set_json },
+    { 0, "lab", NULL,
+      "start peers on a loopback address of their own: TCP and UDP\n"
+      "echo, sink, source, and a DNS that knows them as\n"
+      "netlab.luatos.com and friends; needs no internet",
+      set_lab },
+    { 0, "log-level", "LEVEL", "debug (default), info, warn, error or silent", set_log_level },
+    { 0, "man", NULL, "print the manual page, in troff, and exit", print_man },
+    { 0, "profile", "doc|current",
+      "whose numbers: the document's (default; ETH0 is 5, USB 6)\n"
+      "or today's firmware's (ETH0 is 17, USB 16)",
+      set_profile },
+    { 0, "seed", "N", "make everything random repeat itself", set_seed },
+    { 0, "set", "KEY=VALUE", "change a limit of the module; --set help lists them", set_limit },
+    { 0, "time", "real|virtual",
+      "virtual: time stands still while the script works and jumps\n"
+      "to the next timer when it waits. For scripts that use no\n"
+      "network; with --seed every run is the same byte for byte",
+      set_time },
+    { 0, "timeout", "MS", "end with exit code 42 after so many milliseconds", set_timeout },
+    { 0, "version", NULL, "print the version and exit", print_version },
+};
+static_assert(sizeof(rows) / sizeof(rows[0]) < OPTIONS_MAX, "getopt_long's table is too small");
+
+static const struct option_row *row_at(int index)
+{
+    return index < ARRAY_LEN(rows) ? &rows[index] : NULL;
+}
+
+/* ---- parsing ---------------------------------------------------------------------------------- */
+
+static enum cli_verdict wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static enum cli_verdict wrong(const char *format, ...)
+{
+    va_list args;
+
+    (void)fputs(PROGRAM ": ", stderr);
+    va_start(args, format);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fputs(" (" PROGRAM " --help says more)\n", stderr);
+    return CLI_VERDICT_WRONG;
+}
+
+static void fill_getopt(struct option options[OPTIONS_MAX], char letters[OPTIONS_MAX])
+{
+    *letters++ = ':'; /* a missing value is told from an unknown option */
+    for (int i = 0; i < ARRAY_LEN(rows); i++) {
+        options[i] = (struct option){ .name = rows[i].name,
+                                      .has_arg = rows[i].arg ? required_argument : no_argument,
+                                      .val = VALUE_BASE + i };
+        if (rows[i].letter)
+            *letters++ = rows[i].letter;
+    }
+    options[ARRAY_LEN(rows)] = (struct option){ 0 };
+    *letters = '\0';
+}
+
+static const struct option_row *row_of(int result)
+{
+    if (result >= VALUE_BASE)
+        return &rows[result - VALUE_BASE];
+    for (int i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].letter && rows[i].letter == result)
+            return &rows[i];
+    return NULL;
+}
+
+static enum cli_verdict check(const struct cli *cli)
+{
+    if (!cli->paths_count)
+        return wrong("which script? Usage: %s", usage);
+    if (cli->lab && cli->time == VCLOCK_MODE_VIRTUAL)
+        return wrong("--lab and --time virtual: the lab is a real network, in real time");
+    return CLI_VERDICT_RUN;
+}
+
+enum cli_verdict cli_parse(struct cli *cli, int argc, char *argv[])
+{
+    struct option options[OPTIONS_MAX];
+    char letters[OPTIONS_MAX], why[WHY_MAX];
+    int result;
+
+    *cli = (struct cli){ .profile = PROFILE_DOC,
+                         .time = VCLOCK_MODE_REAL,
+                         .log_level = LOG_LEVEL_DEBUG };
+    board_init(&cli->board);
+    limits_init(&cli->limits);
+    fill_getopt(options, letters);
+    opterr = 0;
+    optind = 1;
+    while ((result = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+        const struct option_row *row = row_of(result);
+        const char *problem;
+
+        if (result == ':')
+            return wrong("%s needs a value", argv[optind - 1]);
+        if (!row && optopt >= VALUE_BASE)
+            return wrong("%s takes no value", argv[optind - 1]);
+        if (!row && optopt)
+            return wrong("there is no option -%c", optopt);
+        if (!row)
+            return wrong("there is no option %s, or it is several", argv[optind - 1]);
+        problem = row->apply(cli, optarg, why);
+        if (problem == PRINTED)
+            return CLI_VERDICT_DONE;
+        if (problem)
+            return wrong("--%s %s: %s", row->name, optarg ? optarg : "", problem);
+    }
+    cli->paths = (const char *const *)(argv + optind);
+    cli->paths_count = argc - optind;
+    return check(cli);
+}

@@ -1,0 +1,44 @@
+/*
+ * cli: the command line. One table of options; parsing, --help and the manual page walk it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "emu/adapter_table.h"
+#include "emu/board.h"
+#include "emu/limits.h"
+#include "emu/log.h"
+#include "emu/vclock.h"
+
+#define CLI_TIMEOUT_MS_MAX UINT64_C(86400000) /* a day */
+
+enum cli_color { CLI_COLOR_AUTO, CLI_COLOR_ALWAYS, CLI_COLOR_NEVER };
+
+struct cli {
+    const char *const *paths; /* of argv: the script, files and folders */
+    int paths_count;
+
+    struct board board;
+    struct limits limits;
+    enum profile profile;
+    enum vclock_mode time;
+    enum log_level log_level;
+    enum cli_color color;
+    uint64_t seed;
+    bool has_seed;
+    uint64_t timeout_ms; /* 0: none */
+    const char *json;    /* a descriptor's number or a file's name; NULL: none */
+    bool keep_running;   /* --exit-on never */
+    bool gc_stress, lab;
+};
+
+enum cli_verdict {
+    CLI_VERDICT_RUN,   /* the command line asks for a run */
+    CLI_VERDICT_DONE,  /* it asked for --help or the like, which was printed on stdout */
+    CLI_VERDICT_WRONG, /* what is wrong was said on stderr */
+};
+
+/* @argv is permuted, and borrowed by @cli. */
+enum cli_verdict cli_parse(struct cli *cli, int argc, char *argv[]);

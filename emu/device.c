@@ -1,0 +1,73 @@
+#include "emu/device.h"
+
+int device_open(struct device *device, const struct device_config *config)
+{
+    struct log_config log = config->log;
+    int rc;
+
+    *device = (struct device){ .limits = config->limits, .seed = config->seed };
+    vclock_init(&device->clock, config->time);
+    trace_init(&device->trace, &device->clock, config->trace_fd);
+    log.clock = &device->clock;
+    log.trace = &device->trace;
+    log_init(&device->log, &log);
+    if (config->has_seed)
+        rng_init(&device->rng, config->seed);
+    else
+        device->seed = rng_init_random(&device->rng);
+    rc = loop_open(&device->loop);
+    if (rc < 0)
+        return rc;
+    timers_init(&device->timers);
+    msgq_init(&device->msgs);
+    net_init(&device->net, &(struct net_config){ .profile = config->profile,
+                                                 .limits = &device->limits,
+                                                 .clock = &device->clock,
+                                                 .timers = &device->timers,
+                                                 .msgs = &device->msgs,
+                                                 .log = &device->log,
+                                                 .trace = &device->trace,
+                                                 .rng = &device->rng });
+    return 0;
+}
+
+void device_close(struct device *device)
+{
+    net_fini(&device->net);
+    msgq_fini(&device->msgs);
+    timers_fini(&device->timers);
+    loop_close(&device->loop);
+}
+
+/* How long step 1 may sleep, in microseconds; UINT64_MAX: nothing is due, ever. */
+static uint64_t sleep_us(struct device *device, uint64_t until_us)
+{
+    uint64_t next_us = timers_next_us(&device->timers);
+
+    next_us = next_us < until_us ? next_us : until_us;
+    if (device->msgs.count || net_has_events(&device->net))
+        return 0;
+    if (next_us == UINT64_MAX)
+        return UINT64_MAX;
+    vclock_refresh(&device->clock); /* the script may have run for long since the last turn */
+    return next_us > device->clock.now_us ? next_us - device->clock.now_us : 0;
+}
+
+enum device_state device_turn(struct device *device, uint64_t until_us)
+{
+    bool is_virtual = device->clock.mode == VCLOCK_MODE_VIRTUAL;
+    uint64_t wait_us;
+
+    net_flush(&device->net);
+    wait_us = sleep_us(device, until_us);
+    if (wait_us == UINT64_MAX && (is_virtual || !net_active(&device->net)))
+        return DEVICE_STATE_IDLE;
+    loop_wait(&device->loop, is_virtual ? 0 : wait_us);
+    if (is_virtual)
+        vclock_advance(&device->clock, wait_us);
+    vclock_refresh(&device->clock);
+    loop_dispatch(&device->loop);
+    (void)timers_run(&device->timers, device->clock.now_us);
+    (void)net_deliver(&device->net);
+    return DEVICE_STATE_BUSY;
+}

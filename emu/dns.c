@@ -1,0 +1,324 @@
+#include "emu/dns.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "emu/adapter.h"
+#include "emu/net.h"
+#include "emu/rng.h"
+#include "emu/timer.h"
+#include "emu/trace.h"
+#include "emu/util.h"
+#include "emu/vclock.h"
+
+#define US_PER_MS  1000
+#define NAME_SHOWN 254
+
+/* When, after a server's turn began, something is due (ms): queries, and then the next server. */
+static const uint64_t schedule_ms[] = { 0, 1000, 3000, 6000 };
+#define TRIES_MAX (ARRAY_LEN(schedule_ms) - 1)
+
+/* LuatOS's use of an adapter's server slots. */
+enum slot { SLOT_FIRST, SLOT_SECOND, SLOT_FOR_FIRST, SLOT_FOR_SECOND };
+static_assert(SLOT_FOR_SECOND + 1 == ADAPTER_DNS_MAX, "a slot without a use");
+
+struct dns_query {
+    struct sock_owner owner;
+    struct adapter *adapter;
+    struct list link;     /* in net->dns_queries */
+    struct list requests; /* who waits for this query */
+    struct timer timer;
+    char text[NAME_SHOWN];
+    bool want_ipv6;
+    struct dns_question question;
+
+    struct endpoint servers[ADAPTER_DNS_MAX];
+    size_t servers_count, server;
+    int tries; /* queries sent to this server */
+    uint64_t turn_began_us;
+    int sid;
+    uint32_t tag;
+
+    struct endpoint addrs[DNS_ADDRS_MAX];
+    int count;
+};
+
+static struct net *net_of(const struct dns_query *query)
+{
+    return query->adapter->net;
+}
+
+static void close_socket(struct dns_query *query)
+{
+    if (query->sid >= 0)
+        query->adapter->ops->close(query->adapter, query->sid);
+    query->sid = -1;
+    if (query->tag)
+        net_tag_remove(net_of(query), query->tag);
+    query->tag = 0;
+}
+
+static void query_free(struct dns_query *query)
+{
+    close_socket(query);
+    timer_stop(net_of(query)->config.timers, &query->timer);
+    list_remove(&query->link);
+    free(query);
+}
+
+/* The name as a script gave it, which may be any bytes; only for a trace that is on. */
+static json_t *traced_name(const struct dns_query *query)
+{
+    return trace_text(query->text, strlen(query->text));
+}
+
+/* Tell everyone who waits, and end. */
+static void finish(struct dns_query *query)
+{
+    struct net *net = net_of(query);
+
+    if (trace_is_on(net->config.trace))
+        trace_emit(net->config.trace, "dns.done", "{s:o, s:i}", "name", traced_name(query),
+                   "addresses", query->count);
+    list_for_each_safe(node, &query->requests) {
+        struct dns_request *request = container_of(node, struct dns_request, link);
+
+        memcpy(request->addrs, query->addrs, sizeof(query->addrs));
+        request->count = query->count;
+        request->query = NULL;
+        list_remove(&request->link);
+        net_post(net, &(struct net_event){ .type = NET_EVENT_DNS_DONE, .tag = request->tag });
+    }
+    query_free(query);
+}
+
+static int open_socket(struct dns_query *query)
+{
+    struct sock_spec spec = { .type = SOCK_TYPE_UDP };
+    int sid;
+
+    query->tag = spec.tag = net_tag_add(net_of(query), &query->owner);
+    if (!query->tag)
+        return -ENOMEM;
+    sid = query->adapter->ops->connect(query->adapter, &spec, &query->servers[query->server]);
+    query->sid = sid < 0 ? -1 : sid;
+    return sid < 0 ? sid : 0;
+}
+
+static void send_query(struct dns_query *query)
+{
+    struct net *net = net_of(query);
+    uint8_t message[DNS_MSG_MAX];
+    char server[ENDPOINT_TEXT_MAX];
+    size_t len = dns_write_query(&query->question, message);
+
+    if (trace_is_on(net->config.trace))
+        trace_emit(net->config.trace, "dns.query", "{s:o, s:s, s:s}", "name", traced_name(query),
+                   "type", query->question.type == DNS_TYPE_A ? "A" : "AAAA", "server",
+                   endpoint_text(&query->servers[query->server], server));
+    (void)query->adapter->ops->send(query->adapter, query->sid, message, len, NULL);
+    query->tries++;
+    timer_start(net->config.timers, &query->timer,
+                query->turn_began_us + schedule_ms[query->tries] * US_PER_MS);
+}
+
+/* Begin @query->server's turn, or that of the first after it that can be reached. */
+static void begin_server(struct dns_query *query)
+{
+    for (; query->server < query->servers_count; query->server++) {
+        close_socket(query);
+        if (open_socket(query) < 0)
+            continue;
+        query->question.id = (uint16_t)rng_next(net_of(query)->config.rng);
+        query->turn_began_us = net_of(query)->config.clock->now_us;
+        query->tries = 0;
+        send_query(query);
+        return;
+    }
+    finish(query);
+}
+
+/* Begin asking for addresses of the question's type, at the first server. */
+static void begin_type(struct dns_query *query, enum dns_type type)
+{
+    query->question.type = type;
+    query->server = 0;
+    begin_server(query);
+}
+
+static void next_server(struct dns_query *query)
+{
+    query->server++;
+    begin_server(query);
+}
+
+static void on_timer(struct timer *timer)
+{
+    struct dns_query *query = container_of(timer, struct dns_query, timer);
+
+    if (query->tries < TRIES_MAX)
+        send_query(query);
+    else
+        next_server(query);
+}
+
+static void take_answer(struct dns_query *query, const struct dns_answer *answer)
+{
+    if (answer->rcode != DNS_RCODE_OK && answer->rcode != DNS_RCODE_NXDOMAIN) {
+        next_server(query);
+        return;
+    }
+    for (int i = 0; i < answer->count && query->count < DNS_ADDRS_MAX; i++)
+        query->addrs[query->count++] = answer->addrs[i];
+    if (query->question.type == DNS_TYPE_AAAA && answer->rcode == DNS_RCODE_OK)
+        begin_type(query, DNS_TYPE_A);
+    else
+        finish(query);
+}
+
+static void handle_event(struct sock_owner *owner, const struct net_event *event)
+{
+    struct dns_query *query = container_of(owner, struct dns_query, owner);
+    uint8_t message[DNS_MSG_MAX];
+    struct dns_answer answer;
+    ssize_t n;
+
+    if (event->type == NET_EVENT_ERROR) { /* no way to that server */
+        next_server(query);
+        return;
+    }
+    if (event->type != NET_EVENT_RX)
+        return;
+    n = query->adapter->ops->recv(query->adapter, query->sid, message, sizeof(message), NULL);
+    if (n < 0)
+        return;
+    if (dns_read_answer(&query->question, message, (size_t)n, &answer) < 0) {
+        if (trace_is_on(net_of(query)->config.trace))
+            trace_emit(net_of(query)->config.trace, "dns.bad", "{s:o, s:i}", "name",
+                       traced_name(query), "len", (int)n);
+        return; /* not the answer: it may still come */
+    }
+    take_answer(query, &answer);
+}
+
+/* Into a slot that nobody has filled. */
+static void fill_slot(struct endpoint *slot, const struct endpoint *server)
+{
+    if (slot->family == IP_FAMILY_NONE)
+        *slot = *server;
+}
+
+/*
+ * The servers in the order of their slots. What the script has set comes before what the network
+ * says; without a first server the gateway stands in for it, without a second one
+ * 114.114.114.114 (LuatOS net_lwip2.c:1036-1083).
+ */
+static void collect_servers(struct dns_query *query)
+{
+    struct endpoint slots[ADAPTER_DNS_MAX], stand_in;
+    struct adapter_info info = { 0 };
+
+    query->adapter->ops->info(query->adapter, &info);
+    memcpy(slots, query->adapter->dns_static, sizeof(slots));
+    for (size_t i = 0; i < info.dns_count; i++)
+        fill_slot(&slots[i], &info.dns[i]);
+    if (slots[SLOT_FIRST].family == IP_FAMILY_NONE && endpoint_is_unicast(&info.gateway)) {
+        stand_in = info.gateway;
+        stand_in.port = DNS_PORT;
+        fill_slot(&slots[SLOT_FOR_FIRST], &stand_in);
+    }
+    if (slots[SLOT_SECOND].family == IP_FAMILY_NONE) {
+        stand_in = (struct endpoint){ .port = DNS_PORT };
+        endpoint_set_v4(&stand_in, 114, 114, 114, 114);
+        fill_slot(&slots[SLOT_FOR_SECOND], &stand_in);
+    }
+    for (size_t i = 0; i < ADAPTER_DNS_MAX; i++)
+        if (slots[i].family != IP_FAMILY_NONE)
+            query->servers[query->servers_count++] = slots[i];
+}
+
+static struct dns_query *find_query(struct net *net, const struct adapter *adapter,
+                                    const struct dns_name *name, bool want_ipv6)
+{
+    list_for_each(node, &net->dns_queries) {
+        struct dns_query *query = container_of(node, struct dns_query, link);
+
+        if (query->adapter == adapter && query->want_ipv6 == want_ipv6 &&
+            query->question.name.len == name->len &&
+            memcmp(query->question.name.octets, name->octets, name->len) == 0)
+            return query;
+    }
+    return NULL;
+}
+
+static struct dns_query *query_new(struct adapter *adapter, const char *text,
+                                   const struct dns_name *name, bool want_ipv6)
+{
+    struct dns_query *query = xcalloc(1, sizeof(*query));
+
+    *query = (struct dns_query){ .owner = { handle_event },
+                                 .adapter = adapter,
+                                 .sid = -1,
+                                 .want_ipv6 = want_ipv6,
+                                 .question = { .name = *name } };
+    strncpy(query->text, text, sizeof(query->text) - 1);
+    timer_init(&query->timer, on_timer);
+    list_init(&query->requests);
+    list_append(&adapter->net->dns_queries, &query->link);
+    collect_servers(query);
+    return query;
+}
+
+/* RFC 6761 6.3: localhost is never asked for. (A module would ask.) */
+static bool answer_localhost(struct adapter *adapter, const char *name, bool want_ipv6,
+                             struct dns_request *request)
+{
+    if (strcasecmp(name, "localhost") != 0)
+        return false;
+    request->count = 0;
+    if (want_ipv6)
+        (void)endpoint_set_text(&request->addrs[request->count++], "::1");
+    endpoint_set_v4(&request->addrs[request->count++], 127, 0, 0, 1);
+    net_post(adapter->net, &(struct net_event){ .type = NET_EVENT_DNS_DONE, .tag = request->tag });
+    return true;
+}
+
+int dns_start(struct adapter *adapter, const char *name, bool want_ipv6,
+              struct dns_request *request)
+{
+    struct dns_query *query;
+    struct dns_name wire;
+    bool is_new;
+    int rc;
+
+    if (answer_localhost(adapter, name, want_ipv6, request))
+        return 0;
+    rc = dns_name_set(&wire, name);
+    if (rc < 0)
+        return rc;
+    query = find_query(adapter->net, adapter, &wire, want_ipv6);
+    is_new = !query;
+    if (is_new)
+        query = query_new(adapter, name, &wire, want_ipv6);
+    request->query = query;
+    request->count = 0;
+    list_append(&query->requests, &request->link);
+    if (is_new)
+        begin_type(query, want_ipv6 ? DNS_TYPE_AAAA : DNS_TYPE_A);
+    return 0;
+}
+
+void dns_cancel(struct dns_request *request)
+{
+    struct dns_query *query = request->query;
+
+    if (!query)
+        return;
+    request->query = NULL;
+    list_remove(&request->link);
+    if (list_is_empty(&query->requests))
+        query_free(query);
+}

@@ -1,0 +1,96 @@
+#include "emu/loop.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "emu/util.h"
+
+#define US_PER_S  1000000
+#define NS_PER_US 1000
+
+static void drain_wake(struct loop_fd *source, uint32_t events)
+{
+    uint64_t count;
+
+    (void)events;
+    while (read(source->fd, &count, sizeof(count)) > 0)
+        ;
+}
+
+int loop_open(struct loop *loop)
+{
+    int rc;
+
+    *loop = (struct loop){ .wake = { .ready = drain_wake } };
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (loop->epoll_fd < 0)
+        return -errno;
+    loop->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->wake.fd < 0) {
+        rc = -errno;
+        goto err_close_epoll;
+    }
+    rc = loop_add(loop, &loop->wake, EPOLLIN);
+    if (rc < 0)
+        goto err_close_wake;
+    return 0;
+
+err_close_wake:
+    close(loop->wake.fd);
+err_close_epoll:
+    close(loop->epoll_fd);
+    return rc;
+}
+
+void loop_close(struct loop *loop)
+{
+    close(loop->wake.fd);
+    close(loop->epoll_fd);
+}
+
+int loop_add(struct loop *loop, struct loop_fd *source, uint32_t events)
+{
+    struct epoll_event event = { .events = events | EPOLLET, .data.ptr = source };
+
+    return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0 ? -errno : 0;
+}
+
+void loop_remove(struct loop *loop, struct loop_fd *source)
+{
+    (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+    for (int i = 0; i < loop->batch_len; i++)
+        if (loop->batch[i].data.ptr == source)
+            loop->batch[i].data.ptr = NULL;
+}
+
+void loop_wait(struct loop *loop, uint64_t timeout_us)
+{
+    const struct timespec timeout = {
+        .tv_sec = (time_t)(timeout_us / US_PER_S),
+        .tv_nsec = (long)(timeout_us % US_PER_S) * NS_PER_US,
+    };
+    int n = epoll_pwait2(loop->epoll_fd, loop->batch, LOOP_BATCH_MAX,
+                         timeout_us == UINT64_MAX ? NULL : &timeout, NULL);
+
+    loop->batch_len = n > 0 ? n : 0; /* a signal interrupts: the next turn sees what it changed */
+}
+
+void loop_dispatch(struct loop *loop)
+{
+    for (int i = 0; i < loop->batch_len; i++) {
+        struct loop_fd *source = loop->batch[i].data.ptr;
+
+        if (source)
+            source->ready(source, loop->batch[i].events);
+    }
+    loop->batch_len = 0;
+}
+
+void loop_wake(const struct loop *loop)
+{
+    const uint64_t one = 1;
+
+    (void)!write(loop->wake.fd, &one, sizeof(one));
+}

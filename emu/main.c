@@ -1,0 +1,242 @@
+/* The composition root: options -> clock, loop, adapters, Lua -> run -> exit code. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "adapters/hostinfo.h"
+#include "adapters/lab/lab.h"
+#include "adapters/posix.h"
+#include "emu/cli.h"
+#include "emu/device.h"
+#include "emu/exit_code.h"
+#include "emu/project.h"
+#include "emu/vfs.h"
+#include "luabind/vm.h"
+
+#define WHY_MAX        (PROJECT_PATH_MAX + 256)
+#define GRACE_S        2 /* after the time limit, for a script that sits in a C function */
+#define MS_PER_S       1000
+#define US_PER_MS      1000
+#define TRACE_MODE     0666
+#define DESCRIPTOR_MAX 1000000
+
+/* What a signal handler can reach, and nothing else does: the VM to be stopped. */
+static struct vm *volatile signalled_vm;
+
+/* The first signal asks the script to end; a second one does not ask. */
+static void on_signal(int number)
+{
+    int code = number == SIGINT    ? EXIT_CODE_INTERRUPTED
+               : number == SIGALRM ? EXIT_CODE_TIMEOUT
+                                   : EXIT_CODE_TERMINATED;
+    struct vm *vm = signalled_vm;
+
+    if (!vm || vm->is_stopping)
+        _exit(code);
+    vm_interrupt(vm, code);
+}
+
+static void catch_signals(struct vm *vm, uint64_t timeout_ms)
+{
+    const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGALRM };
+    const struct sigaction end = { .sa_handler = on_signal };
+    const struct sigaction ignore = { .sa_handler = SIG_IGN };
+    const struct itimerval limit = {
+        .it_value = { (time_t)(timeout_ms / MS_PER_S),
+                      (suseconds_t)(timeout_ms % MS_PER_S * US_PER_MS) },
+        .it_interval = { GRACE_S, 0 },
+    };
+
+    signalled_vm = vm;
+    (void)sigaction(SIGPIPE, &ignore, NULL); /* a write tells */
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        (void)sigaction(ends[i], &end, NULL);
+    if (timeout_ms)
+        (void)setitimer(ITIMER_REAL, &limit, NULL);
+}
+
+/* Nothing that is opened later may land where the log or the voice is written. */
+static void hold_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Where --json writes; -1: nowhere; -2: it can't, which was said. */
+static int open_trace(const char *json)
+{
+    char *end;
+    long fd;
+
+    if (!json)
+        return -1;
+    fd = strtol(json, &end, 10);
+    if (!*end && fd >= 0 && fd < DESCRIPTOR_MAX) {
+        if (fcntl((int)fd, F_GETFD) >= 0)
+            return (int)fd;
+        (void)fprintf(stderr, "luatos-emu: --json %s: no such descriptor is open\n", json);
+        return -2;
+    }
+    fd = open(json, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, TRACE_MODE);
+    if (fd >= 0)
+        return (int)fd;
+    (void)fprintf(stderr, "luatos-emu: --json %s: can't write it: %s\n", json, strerror(errno));
+    return -2;
+}
+
+static bool is_colored(enum cli_color color, int fd)
+{
+    if (color != CLI_COLOR_AUTO)
+        return color == CLI_COLOR_ALWAYS;
+    return isatty(fd) && !getenv("NO_COLOR");
+}
+
+static struct device_config device_config_of(const struct cli *cli, int trace_fd)
+{
+    return (struct device_config){
+        .time = cli->time,
+        .profile = cli->profile,
+        .seed = cli->seed,
+        .has_seed = cli->has_seed,
+        .limits = cli->limits,
+        .trace_fd = trace_fd,
+        .log = { .module_fd = trace_fd == STDOUT_FILENO ? -1 : STDOUT_FILENO,
+                 .voice_fd = trace_fd == STDERR_FILENO ? -1 : STDERR_FILENO,
+                 .level = cli->log_level,
+                 .module_color = is_colored(cli->color, STDOUT_FILENO),
+                 .voice_color = is_colored(cli->color, STDERR_FILENO) },
+    };
+}
+
+static int start_lab(struct device *device, struct lab **lab, struct adapter_info *info)
+{
+    int rc = lab_open(lab, &(struct lab_config){ .loop = &device->loop,
+                                                 .timers = &device->timers,
+                                                 .clock = &device->clock,
+                                                 .rng = &device->rng,
+                                                 .log = &device->log,
+                                                 .trace = &device->trace });
+
+    if (rc < 0) {
+        log_say(&device->log, "--lab: the built-in network can't be started: %s", strerror(-rc));
+        return rc;
+    }
+    memset(info->dns, 0, sizeof(info->dns));
+    info->dns[0] = *lab_dns(*lab);
+    info->dns_count = 1;
+    return 0;
+}
+
+/* Put the board's adapters on their networks. */
+static void plug_adapters(struct device *device, const struct board *board,
+                          const struct adapter_info *info)
+{
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
+        switch (board->bindings[id]) {
+        case BINDING_OFF:
+            break;
+        case BINDING_HOST:
+            net_register(&device->net,
+                         posix_adapter_new(&(struct posix_config){ .loop = &device->loop,
+                                                                   .timers = &device->timers,
+                                                                   .clock = &device->clock,
+                                                                   .limits = &device->limits,
+                                                                   .info = *info }),
+                         (enum adapter_id)id);
+            break;
+        }
+    }
+    net_publish_links(&device->net);
+}
+
+static int run_vm(const struct cli *cli, struct device *device, struct vfs *vfs, const char *script)
+{
+    struct vm vm;
+    int code, rc;
+
+    rc = vm_open(&vm, &(struct vm_config){ .device = device,
+                                           .vfs = vfs,
+                                           .script = script,
+                                           .timeout_us = cli->timeout_ms * US_PER_MS,
+                                           .gc_stress = cli->gc_stress,
+                                           .keep_running = cli->keep_running });
+    if (rc < 0) {
+        log_say(&device->log, "the Lua VM can't be started: %s", strerror(-rc));
+        return EXIT_CODE_ENVIRONMENT;
+    }
+    catch_signals(&vm, cli->timeout_ms);
+    code = vm_run(&vm);
+    signalled_vm = NULL; /* from here on a signal ends the program at once */
+    vm_close(&vm);
+    return code;
+}
+
+static int run_device(const struct cli *cli, int trace_fd, struct vfs *vfs, const char *script)
+{
+    const struct device_config config = device_config_of(cli, trace_fd);
+    struct adapter_info info;
+    struct lab *lab = NULL;
+    struct device device;
+    int code, rc;
+
+    rc = device_open(&device, &config);
+    if (rc < 0) {
+        (void)fprintf(stderr, "luatos-emu: can't start: %s\n", strerror(-rc));
+        return EXIT_CODE_ENVIRONMENT;
+    }
+    hostinfo_read(&info);
+    if (cli->lab && start_lab(&device, &lab, &info) < 0) {
+        device_close(&device);
+        return EXIT_CODE_ENVIRONMENT;
+    }
+    plug_adapters(&device, &cli->board, &info);
+    code = run_vm(cli, &device, vfs, script);
+    if (lab)
+        lab_close(lab);
+    if (code == EXIT_CODE_OK && (device.log.write_error || device.trace.write_error))
+        code = EXIT_CODE_LOG;
+    device_close(&device);
+    return code;
+}
+
+int main(int argc, char *argv[])
+{
+    char script[PROJECT_PATH_MAX], why[WHY_MAX];
+    const char *wrong;
+    struct vfs *vfs;
+    struct cli cli;
+    int code, trace_fd;
+
+    hold_standard_descriptors();
+    switch (cli_parse(&cli, argc, argv)) {
+    case CLI_VERDICT_DONE:
+        return fflush(stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_LOG;
+    case CLI_VERDICT_WRONG:
+        return EXIT_CODE_USAGE;
+    case CLI_VERDICT_RUN:
+        break;
+    }
+    trace_fd = open_trace(cli.json);
+    if (trace_fd == -2)
+        return EXIT_CODE_USAGE;
+    vfs = vfs_new();
+    wrong = project_open(vfs, cli.paths, cli.paths_count, script, why, sizeof(why));
+    if (wrong) {
+        (void)fprintf(stderr, "luatos-emu: %s\n", wrong);
+        code = EXIT_CODE_NO_SCRIPT;
+    } else {
+        code = run_device(&cli, trace_fd, vfs, script);
+    }
+    vfs_free(vfs);
+    return code;
+}

@@ -1,0 +1,57 @@
+/*
+ * msgq: the module's message queue, from the firmware's tasks to the script's (rtos.receive).
+ *
+ * Everything that a script is told comes through here, one message at a time and in order: timers,
+ * socket events, published topics. A module holds 256 messages and drops what comes after; this
+ * queue grows.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MSG_TEXT_MAX 48 /* an IPv6 address as text and its end */
+
+enum msg_kind {
+    MSG_KIND_TIMER, /* a script timer fired */
+    MSG_KIND_NETC,  /* a socket control has something to say */
+    MSG_KIND_TOPIC, /* the firmware publishes a topic */
+};
+
+struct msg {
+    enum msg_kind kind;
+    union {
+        struct {
+            uint32_t id;
+            int32_t repeat_left; /* as rtos.receive returns it; -1: forever */
+        } timer;
+        struct {
+            uint32_t netc; /* handle */
+            int report;    /* enum netc_report */
+            int param;     /* 0 or -1 */
+        } netc;
+        struct {
+            const char *name;        /* static: "IP_READY" */
+            char text[MSG_TEXT_MAX]; /* first argument; "": none */
+            bool has_number;         /* last argument */
+            int number;
+        } topic;
+    } as;
+};
+
+struct msgq {
+    struct msg *ring;
+    size_t head, count, cap; /* cap is a power of two */
+};
+
+void msgq_init(struct msgq *queue);
+void msgq_fini(struct msgq *queue);
+void msgq_post(struct msgq *queue, const struct msg *msg);
+
+/* Take the oldest message; false when there is none. */
+bool msgq_take(struct msgq *queue, struct msg *msg);
+
+/* A topic as firmware publishes it; @text NULL: without. */
+void msgq_post_topic(struct msgq *queue, const char *name, const char *text);
+void msgq_post_topic_number(struct msgq *queue, const char *name, const char *text, int number);

@@ -1,0 +1,193 @@
+#include "emu/net.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "emu/msgq.h"
+#include "emu/netc.h"
+#include "emu/trace.h"
+#include "emu/util.h"
+
+#define EVENTS_CAP_MIN 64
+
+void net_init(struct net *net, const struct net_config *config)
+{
+    *net = (struct net){ .config = *config };
+    handles_init(&net->netc_ids);
+    handles_init(&net->tags);
+    list_init(&net->netcs);
+    list_init(&net->dns_queries);
+}
+
+void net_fini(struct net *net)
+{
+    while (!list_is_empty(&net->netcs))
+        netc_free(container_of(net->netcs.next, struct netc, link));
+    for (int id = 0; id < ADAPTER_COUNT; id++)
+        if (net->adapters[id])
+            net->adapters[id]->ops->free(net->adapters[id]);
+    handles_fini(&net->netc_ids);
+    handles_fini(&net->tags);
+    free(net->events);
+}
+
+void net_register(struct net *net, struct adapter *adapter, enum adapter_id id)
+{
+    assert(!net->adapters[id]);
+    adapter->net = net;
+    adapter->id = (int)id;
+    net->adapters[id] = adapter;
+    net->last_number = adapter_number(net->config.profile, id);
+}
+
+struct adapter *net_adapter(const struct net *net, long long number)
+{
+    int id = adapter_by_number(net->config.profile, number);
+
+    return id == ADAPTER_NONE ? NULL : net->adapters[id];
+}
+
+int net_number(const struct net *net, const struct adapter *adapter)
+{
+    return adapter_number(net->config.profile, (enum adapter_id)adapter->id);
+}
+
+uint32_t net_tag_add(struct net *net, struct sock_owner *owner)
+{
+    return handle_add(&net->tags, owner);
+}
+
+void net_tag_remove(struct net *net, uint32_t tag)
+{
+    handle_remove(&net->tags, tag);
+}
+
+static void grow_events(struct net *net)
+{
+    size_t cap = net->events_cap ? net->events_cap * 2 : EVENTS_CAP_MIN;
+    struct net_event *events = xcalloc(cap, sizeof(*events));
+
+    for (size_t i = 0; i < net->events_count; i++)
+        events[i] = net->events[(net->events_head + i) & (net->events_cap - 1)];
+    free(net->events);
+    net->events = events;
+    net->events_cap = cap;
+    net->events_head = 0;
+}
+
+void net_post(struct net *net, const struct net_event *event)
+{
+    if (net->events_count == net->events_cap)
+        grow_events(net);
+    net->events[(net->events_head + net->events_count) & (net->events_cap - 1)] = *event;
+    net->events_count++;
+}
+
+bool net_has_events(const struct net *net)
+{
+    return net->events_count > 0;
+}
+
+/* Tell the script: IP_READY(ip, adapter) or IP_LOSE(adapter). */
+static void publish_link(struct net *net, const struct adapter *adapter)
+{
+    struct adapter_info info = { 0 };
+    char ip[ENDPOINT_TEXT_MAX];
+    int number = net_number(net, adapter);
+
+    trace_emit(net->config.trace, "adapter.link", "{s:s, s:b}", "adapter",
+               adapter_name((enum adapter_id)adapter->id), "ready", adapter->is_ready);
+    if (!adapter->is_ready) {
+        msgq_post_topic_number(net->config.msgs, "IP_LOSE", NULL, number);
+        return;
+    }
+    adapter->ops->info(adapter, &info);
+    msgq_post_topic_number(net->config.msgs, "IP_READY", endpoint_ip_text(&info.ip, ip), number);
+}
+
+void net_publish_links(struct net *net)
+{
+    for (int id = 0; id < ADAPTER_COUNT; id++)
+        if (net->adapters[id] && net->adapters[id]->is_ready)
+            publish_link(net, net->adapters[id]);
+}
+
+static void deliver_link(struct net *net, const struct net_event *event)
+{
+    bool up = event->type == NET_EVENT_LINK_UP;
+    struct adapter *adapter;
+
+    assert(event->arg < ADAPTER_COUNT);
+    adapter = net->adapters[event->arg];
+    assert(adapter);
+    if (adapter->is_ready == up)
+        return;
+    adapter->is_ready = up;
+    publish_link(net, adapter);
+    list_for_each(node, &net->netcs) {
+        struct netc *netc = container_of(node, struct netc, link);
+
+        if (netc->adapter == adapter)
+            netc_handle(netc, event);
+    }
+}
+
+static void deliver(struct net *net, const struct net_event *event)
+{
+    struct sock_owner *owner;
+
+    if (event->type == NET_EVENT_LINK_UP || event->type == NET_EVENT_LINK_DOWN) {
+        deliver_link(net, event);
+        return;
+    }
+    owner = handle_get(&net->tags, event->tag);
+    if (owner)
+        owner->handle(owner, event);
+}
+
+size_t net_deliver(struct net *net)
+{
+    size_t count = net->events_count;
+
+    for (size_t i = 0; i < count; i++) {
+        struct net_event event = net->events[net->events_head];
+
+        net->events_head = (net->events_head + 1) & (net->events_cap - 1);
+        net->events_count--;
+        deliver(net, &event);
+    }
+    return count;
+}
+
+void net_flush(struct net *net)
+{
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
+        struct adapter *adapter = net->adapters[id];
+
+        if (adapter && adapter->ops->flush)
+            adapter->ops->flush(adapter);
+    }
+}
+
+size_t net_active(const struct net *net)
+{
+    size_t active = list_is_empty(&net->dns_queries) ? 0 : 1;
+
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
+        const struct adapter *adapter = net->adapters[id];
+
+        if (adapter)
+            active += adapter->ops->active(adapter);
+    }
+    return active;
+}
+
+void net_close_all(struct net *net, const struct adapter *adapter)
+{
+    list_for_each(node, &net->netcs) {
+        struct netc *netc = container_of(node, struct netc, link);
+
+        if (netc->adapter == adapter && netc_has_socket(netc))
+            (void)netc_disconnect(netc);
+    }
+}

@@ -1,0 +1,90 @@
+/*
+ * net: one device's network. It holds the adapters, the socket controls and the queue of what the
+ * adapters have reported; net_deliver() hands each report to the one it concerns.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "emu/adapter.h"
+#include "emu/adapter_table.h"
+#include "emu/handle.h"
+#include "emu/list.h"
+
+struct limits;
+struct log;
+struct msgq;
+struct netc;
+struct rng;
+struct timers;
+struct trace;
+struct vclock;
+
+/* Whoever opens sockets on an adapter: a socket control, a name lookup. */
+struct sock_owner {
+    void (*handle)(struct sock_owner *owner, const struct net_event *event);
+};
+
+struct net_config {
+    enum profile profile;
+    const struct limits *limits;
+    const struct vclock *clock;
+    struct timers *timers;
+    struct msgq *msgs; /* to the script */
+    struct log *log;
+    struct trace *trace;
+    struct rng *rng;
+};
+
+struct net {
+    struct net_config config;
+    struct adapter *adapters[ADAPTER_COUNT]; /* NULL: the board has none of this name */
+    int default_number;                      /* socket.dft: need not be registered */
+    int last_number;                         /* last registered */
+
+    struct handles netc_ids; /* of struct netc */
+    struct handles tags;     /* of struct sock_owner */
+    struct list netcs;
+    size_t netcs_count;
+    unsigned netcs_made;
+    struct list dns_queries;
+
+    struct net_event *events; /* a ring; cap is a power of two */
+    size_t events_head, events_count, events_cap;
+};
+
+void net_init(struct net *net, const struct net_config *config);
+
+/* Closes and frees the socket controls that are left and the adapters. */
+void net_fini(struct net *net);
+
+/* Hand over @adapter, which becomes the last registered one. Freed by net_fini(). */
+void net_register(struct net *net, struct adapter *adapter, enum adapter_id id);
+
+/* Tell the script which adapters are ready: once, before it runs. */
+void net_publish_links(struct net *net);
+
+/* NULL when @number names no adapter, or one that the board does not have. */
+struct adapter *net_adapter(const struct net *net, long long number);
+
+/* As scripts see it. */
+int net_number(const struct net *net, const struct adapter *adapter);
+
+/* A name for what @owner does next with a socket; 0 when there are too many. */
+uint32_t net_tag_add(struct net *net, struct sock_owner *owner);
+void net_tag_remove(struct net *net, uint32_t tag);
+
+/* Deliver what was posted before this call; what is posted meanwhile waits for the next. */
+size_t net_deliver(struct net *net);
+bool net_has_events(const struct net *net);
+
+/* Let the adapters pass on what was sent. */
+void net_flush(struct net *net);
+
+/* Number of sockets and lookups from which something may still come. */
+size_t net_active(const struct net *net);
+
+/* socket.close_all: disconnect every control of @adapter that has a socket. */
+void net_close_all(struct net *net, const struct adapter *adapter);

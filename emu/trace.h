@@ -1,0 +1,32 @@
+/*
+ * trace: what machines read. One JSON object a line, written at once, never buffered; the contract
+ * with conformance/ and with whoever scripts the emulator.
+ *
+ * Every line has "t_us" (microseconds since start, on the device's clock) and "kind"; the other
+ * keys depend on the kind and are listed in README.md, section Trace.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct vclock;
+
+struct trace {
+    const struct vclock *clock;
+    int fd;          /* -1: off */
+    int write_error; /* errno of the first failed write, 0 when none failed */
+};
+
+void trace_init(struct trace *trace, const struct vclock *clock, int fd);
+bool trace_is_on(const struct trace *trace);
+
+/*
+ * Write a line. @format and what follows describe the other keys as for jansson's json_pack(), an
+ * object: "{s:i, s:s}". Texts that may not be UTF-8 go through trace_text().
+ */
+void trace_emit(struct trace *trace, const char *kind, const char *format, ...);
+
+/* A JSON string of any bytes; those that are not UTF-8 become U+FFFD. For "s:o" in a format. */
+json_t *trace_text(const char *text, size_t len);
