@@ -1,0 +1,291 @@
+#include "adapters/posix.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/posix_priv.h"
+#include "emu/util.h"
+
+#define SOCKS_CAP_MIN 16
+
+/* The slots that only look take a const adapter; what is found from it is not const itself. */
+static struct posix *to_posix(const struct adapter *adapter)
+{
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr) */
+    return container_of((struct adapter *)(uintptr_t)adapter, struct posix, base);
+}
+
+static struct psock *to_psock(const struct adapter *adapter, int sid)
+{
+    const struct posix *posix = to_posix(adapter);
+
+    assert(sid >= 0 && (size_t)sid < posix->socks_cap);
+    assert(posix->socks[sid]);
+    return posix->socks[sid];
+}
+
+socklen_t endpoint_to_sockaddr(const struct endpoint *ep, struct sockaddr_storage *storage)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)storage;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)storage;
+
+    memset(storage, 0, sizeof(*storage));
+    if (ep->family == IP_FAMILY_V6) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons(ep->port);
+        v6->sin6_scope_id = ep->scope_id;
+        memcpy(&v6->sin6_addr, ep->addr, sizeof(v6->sin6_addr));
+        return sizeof(*v6);
+    }
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(ep->port);
+    memcpy(&v4->sin_addr, ep->addr, sizeof(v4->sin_addr));
+    return sizeof(*v4);
+}
+
+void endpoint_from_sockaddr(struct endpoint *ep, const struct sockaddr_storage *storage)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)storage;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)storage;
+
+    *ep = (struct endpoint){ 0 };
+    if (storage->ss_family == AF_INET) {
+        ep->family = IP_FAMILY_V4;
+        ep->port = ntohs(v4->sin_port);
+        memcpy(ep->addr, &v4->sin_addr, sizeof(v4->sin_addr));
+    } else if (storage->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+        ep->family = IP_FAMILY_V4; /* an IPv4 client of a listener for both */
+        ep->port = ntohs(v6->sin6_port);
+        memcpy(ep->addr, v6->sin6_addr.s6_addr + 12, 4);
+    } else if (storage->ss_family == AF_INET6) {
+        ep->family = IP_FAMILY_V6;
+        ep->port = ntohs(v6->sin6_port);
+        ep->scope_id = v6->sin6_scope_id;
+        memcpy(ep->addr, &v6->sin6_addr, sizeof(v6->sin6_addr));
+    }
+}
+
+void psock_post(const struct psock *sock, enum net_event_type type, uint32_t arg)
+{
+    net_post(sock->posix->base.net,
+             &(struct net_event){ .type = type, .tag = sock->tag, .arg = arg });
+}
+
+void psock_end(struct psock *sock, int error)
+{
+    if (sock->is_over)
+        return;
+    sock->is_over = true;
+    sock->posix->live--;
+    if (error)
+        psock_post(sock, NET_EVENT_ERROR, (uint32_t)error);
+    else
+        psock_post(sock, NET_EVENT_REMOTE_CLOSED, 0);
+}
+
+/* ---- the table of sockets -------------------------------------------------------------- */
+
+static int take_sid(struct posix *posix)
+{
+    size_t cap = posix->socks_cap ? posix->socks_cap * 2 : SOCKS_CAP_MIN;
+
+    if (!posix->free_count) {
+        posix->socks = xrealloc(posix->socks, cap * sizeof(*posix->socks));
+        posix->free_sids = xrealloc(posix->free_sids, cap * sizeof(*posix->free_sids));
+        for (size_t sid = cap; sid-- > posix->socks_cap;) {
+            posix->socks[sid] = NULL;
+            posix->free_sids[posix->free_count++] = (int)sid;
+        }
+        posix->socks_cap = cap;
+    }
+    return posix->free_sids[--posix->free_count];
+}
+
+static struct psock *psock_new(struct posix *posix, enum psock_kind kind, uint32_t tag)
+{
+    struct psock *sock = xcalloc(1, sizeof(*sock));
+
+    *sock = (struct psock){ .posix = posix,
+                            .kind = kind,
+                            .sid = take_sid(posix),
+                            .tag = tag,
+                            .conn.fd = -1,
+                            .listener.fd = -1,
+                            .waiting_fd = -1,
+                            .wants_stamp = true };
+    list_init(&sock->unacked_link);
+    list_init(&sock->rxq);
+    posix_tcp_init(sock);
+    posix->socks[sock->sid] = sock;
+    posix->live++;
+    return sock;
+}
+
+static void psock_free(struct psock *sock)
+{
+    struct posix *posix = sock->posix;
+
+    if (sock->kind == PSOCK_KIND_UDP)
+        posix_udp_close(sock);
+    else
+        posix_tcp_close(sock);
+    if (!sock->is_over)
+        posix->live--;
+    posix->socks[sock->sid] = NULL;
+    posix->free_sids[posix->free_count++] = sock->sid;
+    free(sock);
+}
+
+/* ---- the adapter's slots ------------------------------------------------------------------ */
+
+static void op_info(const struct adapter *adapter, struct adapter_info *info)
+{
+    *info = to_posix(adapter)->config.info;
+}
+
+static int sid_or_free(struct psock *sock, int rc)
+{
+    int sid = sock->sid;
+
+    if (rc < 0) {
+        psock_free(sock);
+        return rc;
+    }
+    return sid;
+}
+
+static int op_connect(struct adapter *adapter, const struct sock_spec *spec,
+                      const struct endpoint *remote)
+{
+    bool is_udp = spec->type == SOCK_TYPE_UDP;
+    struct psock *sock =
+        psock_new(to_posix(adapter), is_udp ? PSOCK_KIND_UDP : PSOCK_KIND_TCP, spec->tag);
+
+    sock->peer = *remote;
+    return sid_or_free(sock, is_udp ? posix_udp_connect(sock, spec, remote)
+                                    : posix_tcp_connect(sock, spec, remote));
+}
+
+static int op_listen(struct adapter *adapter, const struct sock_spec *spec, bool many)
+{
+    struct psock *sock = psock_new(to_posix(adapter), PSOCK_KIND_LISTENER, spec->tag);
+
+    return sid_or_free(sock, posix_tcp_listen(sock, spec, many));
+}
+
+static int op_accept(struct adapter *adapter, int sid, uint32_t tag)
+{
+    struct psock *listener = to_psock(adapter, sid);
+    struct psock *client = psock_new(to_posix(adapter), PSOCK_KIND_TCP, tag);
+
+    return sid_or_free(client, posix_tcp_accept(listener, client));
+}
+
+static int op_peer(const struct adapter *adapter, int sid, struct endpoint *peer)
+{
+    const struct psock *sock = to_psock(adapter, sid);
+
+    *peer = sock->peer;
+    return peer->family == IP_FAMILY_NONE ? -ENOTCONN : 0;
+}
+
+static ssize_t op_send(struct adapter *adapter, int sid, const void *data, size_t len,
+                       const struct endpoint *to)
+{
+    struct psock *sock = to_psock(adapter, sid);
+
+    if (sock->kind == PSOCK_KIND_UDP)
+        return posix_udp_send(sock, data, len, to);
+    return posix_tcp_send(sock, data, len);
+}
+
+static ssize_t op_recv(struct adapter *adapter, int sid, void *data, size_t cap,
+                       struct endpoint *from)
+{
+    struct psock *sock = to_psock(adapter, sid);
+
+    if (sock->kind == PSOCK_KIND_UDP)
+        return posix_udp_recv(sock, data, cap, from);
+    return posix_tcp_recv(sock, data, cap);
+}
+
+static ssize_t op_pending(struct adapter *adapter, int sid)
+{
+    const struct psock *sock = to_psock(adapter, sid);
+
+    return sock->kind == PSOCK_KIND_UDP ? posix_udp_pending(sock) : posix_tcp_pending(sock);
+}
+
+static size_t op_unacked(const struct adapter *adapter, int sid)
+{
+    return posix_tcp_unacked(to_psock(adapter, sid));
+}
+
+static int op_disconnect(struct adapter *adapter, int sid)
+{
+    return posix_tcp_disconnect(to_psock(adapter, sid));
+}
+
+static void op_close(struct adapter *adapter, int sid)
+{
+    psock_free(to_psock(adapter, sid));
+}
+
+static void op_flush(struct adapter *adapter)
+{
+    posix_tcp_flush_stage(to_posix(adapter));
+}
+
+static size_t op_active(const struct adapter *adapter)
+{
+    return to_posix(adapter)->live;
+}
+
+static void op_free(struct adapter *adapter)
+{
+    struct posix *posix = to_posix(adapter);
+
+    for (size_t sid = 0; sid < posix->socks_cap; sid++)
+        if (posix->socks[sid])
+            psock_free(posix->socks[sid]);
+    timer_stop(posix->config.timers, &posix->sweep_timer);
+    free(posix->socks);
+    free(posix->free_sids);
+    free(posix->stage);
+    free(posix->scratch);
+    free(posix);
+}
+
+static const struct adapter_ops posix_ops = {
+    .name = "host",
+    .can_accept = true,
+    .info = op_info,
+    .connect = op_connect,
+    .listen = op_listen,
+    .accept = op_accept,
+    .peer = op_peer,
+    .send = op_send,
+    .recv = op_recv,
+    .pending = op_pending,
+    .unacked = op_unacked,
+    .disconnect = op_disconnect,
+    .close = op_close,
+    .flush = op_flush,
+    .active = op_active,
+    .free = op_free,
+};
+
+struct adapter *posix_adapter_new(const struct posix_config *config)
+{
+    struct posix *posix = xcalloc(1, sizeof(*posix));
+
+    posix->base.ops = &posix_ops;
+    posix->base.is_ready = true;
+    posix->config = *config;
+    list_init(&posix->unacked);
+    timer_init(&posix->sweep_timer, posix_tcp_sweep);
+    return &posix->base;
+}

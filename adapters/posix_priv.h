@@ -1,0 +1,97 @@
+/* Included by posix.c, posix_tcp.c and posix_udp.c only. */
+#pragma once
+
+#include <sys/socket.h>
+
+#include "adapters/posix.h"
+#include "emu/buf.h"
+#include "emu/list.h"
+#include "emu/loop.h"
+#include "emu/timer.h"
+
+#define STAGE_CAP (256 * 1024) /* what one message's sends are gathered in */
+
+/* One LuatOS socket. Which parts are in use depends on @kind. */
+enum psock_kind { PSOCK_KIND_TCP, PSOCK_KIND_LISTENER, PSOCK_KIND_UDP };
+
+struct psock {
+    struct posix *posix;
+    enum psock_kind kind;
+    int sid;
+    uint32_t tag;
+    struct endpoint peer;
+
+    struct loop_fd conn; /* the connection or the UDP socket; fd -1: none */
+    bool is_connecting;
+    bool is_over;    /* the peer closed or the connection broke, and that was reported */
+    bool is_leaving; /* disconnect() waits for @txq to drain */
+    struct timer connect_timer;
+
+    struct byteq txq;     /* TCP: what the kernel had no room for */
+    uint64_t sent, acked; /* TCP: bytes given to the kernel; of them, reported as acknowledged */
+    uint64_t sent_at_us;
+    bool stamps_on;   /* SO_TIMESTAMPING is set on the socket */
+    bool wants_stamp; /* the next write asks for a report of its acknowledgement */
+    struct list unacked_link;
+
+    struct loop_fd listener; /* fd -1: none */
+    bool is_many;
+    int waiting_fd; /* one-to-many: the client that waits for accept(); -1: none */
+    struct timer refuse_timer;
+
+    struct list rxq; /* UDP: of struct dgram */
+    size_t rxq_len;
+    bool is_unread;  /* UDP: the queue was full, the kernel may hold more */
+    bool is_blocked; /* UDP: a send had no room */
+    bool is_joined;  /* UDP: connected to its peer */
+};
+
+struct posix {
+    struct adapter base;
+    struct posix_config config;
+
+    struct psock **socks; /* by sid */
+    size_t socks_cap;
+    int *free_sids;
+    size_t free_count;
+    size_t live; /* sockets from which something may come */
+
+    uint8_t *stage; /* bytes of @staged, not yet given to the kernel */
+    size_t stage_len;
+    struct psock *staged;
+
+    struct list unacked; /* psocks with unacknowledged bytes, oldest write first */
+    struct timer sweep_timer;
+
+    uint8_t *scratch; /* UDP: where datagrams land */
+};
+
+void psock_post(const struct psock *sock, enum net_event_type type, uint32_t arg);
+
+/* Report once that the connection is over; @error 0: the peer closed it. */
+void psock_end(struct psock *sock, int error);
+
+/* Length of the address in @storage. */
+socklen_t endpoint_to_sockaddr(const struct endpoint *ep, struct sockaddr_storage *storage);
+void endpoint_from_sockaddr(struct endpoint *ep, const struct sockaddr_storage *storage);
+
+void posix_tcp_init(struct psock *sock);
+int posix_tcp_connect(struct psock *sock, const struct sock_spec *spec,
+                      const struct endpoint *remote);
+int posix_tcp_listen(struct psock *sock, const struct sock_spec *spec, bool many);
+int posix_tcp_accept(struct psock *listener, struct psock *client);
+ssize_t posix_tcp_send(struct psock *sock, const void *data, size_t len);
+ssize_t posix_tcp_recv(struct psock *sock, void *data, size_t cap);
+ssize_t posix_tcp_pending(const struct psock *sock);
+size_t posix_tcp_unacked(const struct psock *sock);
+int posix_tcp_disconnect(struct psock *sock);
+void posix_tcp_close(struct psock *sock);
+void posix_tcp_flush_stage(struct posix *posix);
+void posix_tcp_sweep(struct timer *timer);
+
+int posix_udp_connect(struct psock *sock, const struct sock_spec *spec,
+                      const struct endpoint *remote);
+ssize_t posix_udp_send(struct psock *sock, const void *data, size_t len, const struct endpoint *to);
+ssize_t posix_udp_recv(struct psock *sock, void *data, size_t cap, struct endpoint *from);
+ssize_t posix_udp_pending(const struct psock *sock);
+void posix_udp_close(struct psock *sock);

@@ -1,0 +1,623 @@
+/* The TCP half of posix.c; its header says how acknowledgements are learnt of. */
+#include <assert.h>
+#include <errno.h>
+#include <linux/net_tstamp.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "adapters/posix_priv.h"
+#include "emu/limits.h"
+#include "emu/util.h"
+#include "emu/vclock.h"
+
+#define US_PER_MS         1000
+#define STAGE_BYPASS      (64 * 1024) /* so much at once is not worth copying first */
+#define SWEEP_MS          10          /* how often unacknowledged bytes are looked at */
+#define REFUSE_MS         50          /* how long a second client waits for accept() of the first */
+#define BACKLOG           16
+#define STAMPS_PER_CALL   8
+#define STAMP_CONTROL_LEN 256
+#define DISCARD_MAX       (1024 * 1024) /* unread bytes that a disconnect reads away */
+#define KEEPALIVE_S_MAX   32767         /* the kernel's, include/net/tcp.h MAX_TCP_KEEPIDLE */
+#define CONN_EVENTS       (EPOLLIN | EPOLLOUT | EPOLLRDHUP)
+
+static uint64_t now_us(const struct psock *sock)
+{
+    return sock->posix->config.clock->now_us;
+}
+
+static struct timers *timers_of(const struct psock *sock)
+{
+    return sock->posix->config.timers;
+}
+
+static int socket_error(int fd)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? errno : error;
+}
+
+static size_t bytes_by_ioctl(int fd, unsigned long request)
+{
+    int count = 0;
+
+    return ioctl(fd, request, &count) < 0 || count < 0 ? 0 : (size_t)count;
+}
+
+/* ---- acknowledgements ---------------------------------------------------------------------- */
+
+static bool has_unacked(const struct psock *sock)
+{
+    return sock->acked < sock->sent;
+}
+
+/* Report what the peer has acknowledged by now. */
+static void update_acks(struct psock *sock)
+{
+    uint64_t out = bytes_by_ioctl(sock->conn.fd, SIOCOUTQ);
+    uint64_t acked = out < sock->sent ? sock->sent - out : 0;
+
+    if (acked <= sock->acked)
+        return;
+    psock_post(sock, NET_EVENT_TX_ACKED, (uint32_t)(acked - sock->acked));
+    sock->acked = acked;
+    if (!has_unacked(sock))
+        list_remove(&sock->unacked_link);
+}
+
+static void start_sweep(struct posix *posix)
+{
+    if (!timer_is_running(&posix->sweep_timer) && !list_is_empty(&posix->unacked))
+        timer_start(posix->config.timers, &posix->sweep_timer,
+                    posix->config.clock->now_us + (uint64_t)SWEEP_MS * US_PER_MS);
+}
+
+/* Look at the writes that are older than a sweep; of those, none had its report. */
+void posix_tcp_sweep(struct timer *timer)
+{
+    struct posix *posix = container_of(timer, struct posix, sweep_timer);
+    uint64_t old_us = posix->config.clock->now_us - (uint64_t)SWEEP_MS * US_PER_MS;
+
+    list_for_each_safe(node, &posix->unacked) {
+        struct psock *sock = container_of(node, struct psock, unacked_link);
+
+        if (sock->sent_at_us > old_us)
+            continue;
+        sock->wants_stamp = true; /* nobody answers: have the next write reported */
+        update_acks(sock);
+    }
+    start_sweep(posix);
+}
+
+static void note_sent(struct psock *sock, size_t len)
+{
+    struct posix *posix = sock->posix;
+
+    sock->sent += len;
+    sock->sent_at_us = now_us(sock);
+    list_remove(&sock->unacked_link);
+    list_append(&posix->unacked, &sock->unacked_link);
+    start_sweep(posix);
+}
+
+/* Read the reports away: that they came is all that matters. True when there was one. */
+static bool drain_stamps(int fd)
+{
+    char control[STAMPS_PER_CALL][STAMP_CONTROL_LEN];
+    struct mmsghdr msgs[STAMPS_PER_CALL];
+    bool any = false;
+    int n;
+
+    do {
+        for (int i = 0; i < STAMPS_PER_CALL; i++)
+            msgs[i] = (struct mmsghdr){ .msg_hdr = { .msg_control = control[i],
+                                                     .msg_controllen = sizeof(control[i]) } };
+        n = recvmmsg(fd, msgs, STAMPS_PER_CALL, MSG_ERRQUEUE | MSG_DONTWAIT, NULL);
+        any = any || n > 0;
+    } while (n == STAMPS_PER_CALL);
+    return any;
+}
+
+/* ---- sending ------------------------------------------------------------------------------- */
+
+static ssize_t send_stamped(struct psock *sock, const void *data, size_t len)
+{
+    const uint32_t options = SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY;
+    const uint32_t stamp = SOF_TIMESTAMPING_TX_ACK;
+    struct iovec iov = { (void *)(uintptr_t)data, len };
+    union {
+        char bytes[CMSG_SPACE(sizeof(uint32_t))];
+        struct cmsghdr align;
+    } control = { 0 };
+    const struct msghdr msg = { .msg_iov = &iov,
+                                .msg_iovlen = 1,
+                                .msg_control = control.bytes,
+                                .msg_controllen = sizeof(control.bytes) };
+    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+    if (!sock->stamps_on)
+        sock->stamps_on =
+            setsockopt(sock->conn.fd, SOL_SOCKET, SO_TIMESTAMPING, &options, sizeof(options)) == 0;
+    cmsg->cmsg_level = SOL_SOCKET;
+    cmsg->cmsg_type = SO_TIMESTAMPING;
+    cmsg->cmsg_len = CMSG_LEN(sizeof(stamp));
+    memcpy(CMSG_DATA(cmsg), &stamp, sizeof(stamp));
+    return sendmsg(sock->conn.fd, &msg, MSG_NOSIGNAL);
+}
+
+/* Give the kernel what it takes; the number of bytes, or -errno. */
+static ssize_t write_some(struct psock *sock, const void *data, size_t len)
+{
+    ssize_t n = sock->wants_stamp ? send_stamped(sock, data, len)
+                                  : send(sock->conn.fd, data, len, MSG_NOSIGNAL);
+
+    if (n > 0)
+        note_sent(sock, (size_t)n);
+    return n < 0 ? -errno : n;
+}
+
+/* Write, and keep for later what the kernel has no room for. */
+static void write_or_queue(struct psock *sock, const uint8_t *data, size_t len)
+{
+    ssize_t n = 0;
+
+    if (sock->is_over && !sock->is_leaving)
+        return; /* broken, and reported: these bytes go nowhere */
+    if (!sock->txq.len && !sock->is_connecting)
+        n = write_some(sock, data, len);
+    if (n < 0 && n != -EAGAIN && n != -EINTR) {
+        psock_end(sock, (int)-n);
+        return;
+    }
+    n = n < 0 ? 0 : n;
+    byteq_append(&sock->txq, data + n, len - (size_t)n);
+}
+
+static void leave(struct psock *sock);
+
+static void flush_txq(struct psock *sock)
+{
+    while (sock->txq.len) {
+        ssize_t n = write_some(sock, byteq_front(&sock->txq), sock->txq.len);
+
+        if (n == -EAGAIN || n == -EINTR)
+            return;
+        if (n < 0) {
+            byteq_fini(&sock->txq);
+            psock_end(sock, (int)-n);
+            break;
+        }
+        byteq_drop(&sock->txq, (size_t)n);
+    }
+    if (sock->is_leaving)
+        leave(sock);
+}
+
+void posix_tcp_flush_stage(struct posix *posix)
+{
+    struct psock *sock = posix->staged;
+    size_t len = posix->stage_len;
+
+    if (!sock)
+        return;
+    posix->staged = NULL;
+    posix->stage_len = 0;
+    write_or_queue(sock, posix->stage, len);
+}
+
+static void stage(struct psock *sock, const uint8_t *data, size_t len)
+{
+    struct posix *posix = sock->posix;
+
+    if (!posix->stage)
+        posix->stage = xcalloc(1, STAGE_CAP);
+    memcpy(posix->stage + posix->stage_len, data, len);
+    posix->stage_len += len;
+    posix->staged = sock;
+}
+
+ssize_t posix_tcp_send(struct psock *sock, const void *data, size_t len)
+{
+    struct posix *posix = sock->posix;
+
+    if (posix->staged != sock || posix->stage_len + len > STAGE_CAP)
+        posix_tcp_flush_stage(posix);
+    if (!posix->staged && (len >= STAGE_BYPASS || sock->txq.len))
+        write_or_queue(sock, data, len);
+    else
+        stage(sock, data, len);
+    return (ssize_t)len;
+}
+
+size_t posix_tcp_unacked(const struct psock *sock)
+{
+    const struct posix *posix = sock->posix;
+    size_t staged = posix->staged == sock ? posix->stage_len : 0;
+
+    return staged + sock->txq.len + bytes_by_ioctl(sock->conn.fd, SIOCOUTQ);
+}
+
+/* ---- receiving --------------------------------------------------------------------------- */
+
+ssize_t posix_tcp_pending(const struct psock *sock)
+{
+    return sock->conn.fd < 0 ? 0 : (ssize_t)bytes_by_ioctl(sock->conn.fd, FIONREAD);
+}
+
+ssize_t posix_tcp_recv(struct psock *sock, void *data, size_t cap)
+{
+    ssize_t n;
+
+    if (sock->conn.fd < 0)
+        return -ENOTCONN;
+    if (!cap)
+        return 0;
+    do
+        n = recv(sock->conn.fd, data, cap, 0);
+    while (n < 0 && errno == EINTR);
+    if (n == 0)
+        return -ENOTCONN; /* the end; on_conn() reports it */
+    return n < 0 ? -errno : n;
+}
+
+/* ---- what the loop sees of a connection ------------------------------------------------------ */
+
+static void end_connecting(struct psock *sock, uint32_t events)
+{
+    sock->is_connecting = false;
+    timer_stop(timers_of(sock), &sock->connect_timer);
+    if (events & (EPOLLERR | EPOLLHUP)) {
+        int error = socket_error(sock->conn.fd);
+
+        psock_end(sock, error ? error : ECONNREFUSED);
+        return;
+    }
+    psock_post(sock, NET_EVENT_CONNECTED, 0);
+}
+
+static void report_end(struct psock *sock, uint32_t events)
+{
+    int error = events & EPOLLERR ? socket_error(sock->conn.fd) : 0;
+
+    if (sock->is_leaving) {
+        byteq_fini(&sock->txq);
+        leave(sock);
+        return;
+    }
+    if (!error && !(events & (EPOLLRDHUP | EPOLLHUP)))
+        return;
+    psock_end(sock, error);
+}
+
+static void on_conn(struct loop_fd *source, uint32_t events)
+{
+    struct psock *sock = container_of(source, struct psock, conn);
+    const uint32_t end = EPOLLRDHUP | EPOLLHUP;
+    bool stamped = false;
+
+    if (sock->is_connecting) {
+        if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP)))
+            return;
+        end_connecting(sock, events);
+    }
+    if (sock->is_over && !sock->is_leaving)
+        return;
+    if (events & EPOLLERR && sock->stamps_on)
+        stamped = drain_stamps(sock->conn.fd);
+    if (has_unacked(sock) && events & (EPOLLIN | EPOLLERR)) {
+        update_acks(sock);
+        if (events & EPOLLIN && !has_unacked(sock))
+            sock->wants_stamp = false; /* answers acknowledge */
+    }
+    if (events & EPOLLOUT && sock->txq.len)
+        flush_txq(sock);
+    if (events & EPOLLIN && !sock->is_leaving &&
+        (!(events & end) || bytes_by_ioctl(source->fd, FIONREAD)))
+        psock_post(sock, NET_EVENT_RX, 0);
+    if (events & end || (events & EPOLLERR && !stamped))
+        report_end(sock, events);
+}
+
+static int watch_conn(struct psock *sock, int fd)
+{
+    sock->conn = (struct loop_fd){ .fd = fd, .ready = on_conn };
+    return loop_add(sock->posix->config.loop, &sock->conn, CONN_EVENTS);
+}
+
+static void set_options(int fd, const struct sock_spec *spec)
+{
+    const int on = 1;
+    int idle = (int)(spec->keep_idle_s < KEEPALIVE_S_MAX ? spec->keep_idle_s : KEEPALIVE_S_MAX);
+    int interval = spec->keep_interval_s, count = spec->keep_count;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (!spec->keepalive)
+        return;
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    if (interval)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+    if (count)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+}
+
+static int bind_port(int fd, enum ip_family family, uint16_t port)
+{
+    const int on = 1;
+    const struct endpoint any = { .family = family, .port = port };
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint_to_sockaddr(&any, &sa);
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    return bind(fd, (struct sockaddr *)&sa, len) < 0 ? -errno : 0;
+}
+
+/* ---- client --------------------------------------------------------------------------------- */
+
+static void on_connect_timeout(struct timer *timer)
+{
+    struct psock *sock = container_of(timer, struct psock, connect_timer);
+
+    sock->is_connecting = false;
+    psock_end(sock, ETIMEDOUT);
+}
+
+int posix_tcp_connect(struct psock *sock, const struct sock_spec *spec,
+                      const struct endpoint *remote)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint_to_sockaddr(remote, &sa);
+    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int rc = 0;
+
+    if (fd < 0)
+        return -errno;
+    sock->conn.fd = fd;
+    set_options(fd, spec);
+    if (spec->local_port)
+        rc = bind_port(fd, remote->family, spec->local_port);
+    if (rc == 0 && connect(fd, (struct sockaddr *)&sa, len) < 0 && errno != EINPROGRESS)
+        rc = -errno;
+    if (rc < 0) { /* a module learns of it later, as of any failed connect */
+        psock_end(sock, -rc);
+        return 0;
+    }
+    sock->is_connecting = true;
+    timer_start(timers_of(sock), &sock->connect_timer,
+                now_us(sock) + sock->posix->config.limits->connect_timeout_ms * US_PER_MS);
+    return watch_conn(sock, fd);
+}
+
+/* ---- server ----------------------------------------------------------------------------------- */
+
+static void refuse(int fd)
+{
+    const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    close(fd);
+}
+
+static int next_client(struct psock *sock, struct endpoint *peer)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+    int fd = accept4(sock->listener.fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd >= 0)
+        endpoint_from_sockaddr(peer, &sa);
+    return fd;
+}
+
+static void refuse_all(struct psock *sock)
+{
+    struct endpoint peer;
+    int fd;
+
+    while ((fd = next_client(sock, &peer)) >= 0)
+        refuse(fd);
+}
+
+static void on_refuse_timeout(struct timer *timer)
+{
+    refuse_all(container_of(timer, struct psock, refuse_timer));
+}
+
+/* One-to-one: the first client takes the socket over, the others are turned away. */
+static void take_over(struct psock *sock)
+{
+    int fd = sock->conn.fd < 0 ? next_client(sock, &sock->peer) : -1;
+
+    if (fd >= 0) {
+        if (watch_conn(sock, fd) < 0)
+            refuse(fd);
+        else
+            psock_post(sock, NET_EVENT_CLIENT, 0);
+    }
+    if (sock->conn.fd >= 0)
+        refuse_all(sock);
+}
+
+/*
+ * One-to-many: one client waits for accept(). A module refuses a second one that comes meanwhile;
+ * on the host's own network clients can come closer together than any radio brings them, so the
+ * second one is given a moment.
+ */
+static void offer_client(struct psock *sock)
+{
+    if (sock->waiting_fd < 0) {
+        timer_stop(timers_of(sock), &sock->refuse_timer);
+        sock->waiting_fd = next_client(sock, &sock->peer);
+        if (sock->waiting_fd >= 0)
+            psock_post(sock, NET_EVENT_CLIENT, 0);
+    } else if (!timer_is_running(&sock->refuse_timer)) {
+        timer_start(timers_of(sock), &sock->refuse_timer,
+                    now_us(sock) + (uint64_t)REFUSE_MS * US_PER_MS);
+    }
+}
+
+void posix_tcp_init(struct psock *sock)
+{
+    timer_init(&sock->connect_timer, on_connect_timeout);
+    timer_init(&sock->refuse_timer, on_refuse_timeout);
+}
+
+static void on_listener(struct loop_fd *source, uint32_t events)
+{
+    struct psock *sock = container_of(source, struct psock, listener);
+
+    (void)events;
+    if (sock->is_many)
+        offer_client(sock);
+    else
+        take_over(sock);
+}
+
+/* A listener for IPv6 and IPv4 where the host has IPv6, else for IPv4. */
+static int open_listener(uint16_t port)
+{
+    const int off = 0;
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int rc = -EAFNOSUPPORT;
+
+    if (fd >= 0) {
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+        rc = bind_port(fd, IP_FAMILY_V6, port);
+        if (rc == 0)
+            return fd;
+        close(fd);
+    }
+    if (rc != -EAFNOSUPPORT && rc != -EADDRNOTAVAIL)
+        return rc;
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    rc = bind_port(fd, IP_FAMILY_V4, port);
+    if (rc == 0)
+        return fd;
+    close(fd);
+    return rc;
+}
+
+int posix_tcp_listen(struct psock *sock, const struct sock_spec *spec, bool many)
+{
+    int fd = open_listener(spec->local_port);
+    int rc;
+
+    if (fd < 0)
+        return fd;
+    sock->is_many = many;
+    sock->listener = (struct loop_fd){ .fd = fd, .ready = on_listener };
+    set_options(fd, spec); /* inherited by the connections */
+    if (listen(fd, BACKLOG) < 0)
+        return -errno;
+    rc = loop_add(sock->posix->config.loop, &sock->listener, EPOLLIN);
+    if (rc < 0)
+        return rc;
+    psock_post(sock, NET_EVENT_LISTENING, 0);
+    return 0;
+}
+
+int posix_tcp_accept(struct psock *listener, struct psock *client)
+{
+    int fd = listener->waiting_fd;
+    int rc;
+
+    if (fd >= 0) {
+        listener->waiting_fd = -1;
+    } else if (listener->conn.fd >= 0 && listener->listener.fd >= 0) {
+        fd = listener->conn.fd;
+        loop_remove(listener->posix->config.loop, &listener->conn);
+        listener->conn.fd = -1;
+        if (listener->is_over) { /* the end that was reported was the client's */
+            listener->is_over = false;
+            listener->posix->live++;
+        }
+    } else {
+        return -EAGAIN;
+    }
+    client->peer = listener->peer;
+    rc = watch_conn(client, fd);
+    if (rc < 0)
+        return rc;
+    on_listener(&listener->listener, EPOLLIN); /* who came meanwhile was reported once already */
+    return 0;
+}
+
+/* ---- leaving --------------------------------------------------------------------------------- */
+
+/* Close so that the peer sees FIN: with unread bytes the kernel would send RST. */
+static void close_gently(int fd)
+{
+    char drain[4096];
+    size_t left = DISCARD_MAX;
+    ssize_t n;
+
+    (void)shutdown(fd, SHUT_WR);
+    while (left && (n = recv(fd, drain, sizeof(drain), 0)) > 0)
+        left -= (size_t)n < left ? (size_t)n : left;
+    close(fd);
+}
+
+static void close_listener(struct psock *sock)
+{
+    if (sock->waiting_fd >= 0)
+        refuse(sock->waiting_fd);
+    sock->waiting_fd = -1;
+    if (sock->listener.fd < 0)
+        return;
+    timer_stop(timers_of(sock), &sock->refuse_timer);
+    loop_remove(sock->posix->config.loop, &sock->listener);
+    close(sock->listener.fd);
+    sock->listener.fd = -1;
+}
+
+static void leave(struct psock *sock)
+{
+    sock->is_leaving = false;
+    list_remove(&sock->unacked_link);
+    loop_remove(sock->posix->config.loop, &sock->conn);
+    close_gently(sock->conn.fd);
+    sock->conn.fd = -1;
+    if (!sock->is_over) {
+        sock->is_over = true;
+        sock->posix->live--;
+    }
+    psock_post(sock, NET_EVENT_CLOSED, 0);
+}
+
+int posix_tcp_disconnect(struct psock *sock)
+{
+    if (sock->conn.fd < 0)
+        return -ENOTCONN;
+    if (sock->posix->staged == sock)
+        posix_tcp_flush_stage(sock->posix);
+    close_listener(sock);
+    if (sock->txq.len && !sock->is_over)
+        sock->is_leaving = true; /* flush_txq() goes on */
+    else
+        leave(sock);
+    return 0;
+}
+
+void posix_tcp_close(struct psock *sock)
+{
+    if (sock->posix->staged == sock)
+        posix_tcp_flush_stage(sock->posix);
+    close_listener(sock);
+    timer_stop(timers_of(sock), &sock->connect_timer);
+    list_remove(&sock->unacked_link);
+    byteq_fini(&sock->txq);
+    if (sock->conn.fd < 0)
+        return;
+    loop_remove(sock->posix->config.loop, &sock->conn);
+    close(sock->conn.fd);
+    sock->conn.fd = -1;
+}
