@@ -1,0 +1,55 @@
+#include "luabind/lib.h"
+
+#include <lauxlib.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "emu/device.h"
+#include "luabind/corelib.h"
+#include "luabind/vm.h"
+
+#define TEXT_MAX 1024
+
+const char *warn_where(lua_State *L)
+{
+    lua_Debug ar;
+
+    for (int level = 1; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sl", &ar);
+        if (ar.currentline > 0 && !corelib_is_chunk(ar.source))
+            return lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+    }
+    return lua_pushliteral(L, "");
+}
+
+void warn_script(lua_State *L, const char *format, ...)
+{
+    char text[TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    log_warn(&vm_of(L)->config.device->log, warn_where(L), "%s", text);
+    lua_pop(L, 1);
+}
+
+void firmware_log(lua_State *L, enum log_level level, const char *tag, const char *format, ...)
+{
+    char text[TEXT_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    log_firmware(&vm_of(L)->config.device->log, level, tag, "%s", text);
+}
+
+void set_constants(lua_State *L, const struct constant *constants, int count)
+{
+    for (int i = 0; i < count; i++) {
+        lua_pushinteger(L, constants[i].value);
+        lua_setfield(L, -2, constants[i].name);
+    }
+}

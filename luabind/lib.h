@@ -1,0 +1,55 @@
+/* lib: the LuatOS libraries, each in the file of its name. All are globals before the script runs. */
+#pragma once
+
+#include <lua.h>
+#include <stdint.h>
+
+#include "emu/log.h"
+
+struct msg;
+struct netc;
+struct vm;
+
+int luaopen_socket(lua_State *L);
+int luaopen_zbuff(lua_State *L);
+int luaopen_pack(lua_State *L);
+int luaopen_rtos(lua_State *L);
+int luaopen_log(lua_State *L);
+int luaopen_json(lua_State *L);
+int luaopen_mcu(lua_State *L);
+int luaopen_timer(lua_State *L);
+int luaopen_rtc(lua_State *L);
+int luaopen_luatos_os(lua_State *L);
+int luaopen_luatos_io(lua_State *L);
+int luaopen_fs(lua_State *L);
+int luaopen_luatos_string(lua_State *L); /* adds to the string table, which is on the stack */
+int luaopen_bit32(lua_State *L);
+int luaopen_luatos_base(lua_State *L); /* print, require, loadfile and friends, as globals */
+
+/*
+ * "main.lua:12: ", the place in the user's script that led to this call: the innermost function
+ * that is not our own Lua. Valid until the caller's stack shrinks; pushes one value.
+ */
+const char *warn_where(lua_State *L);
+
+/* log_warn() with that place. */
+void warn_script(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A firmware log line: "W/zbuff text". */
+void firmware_log(lua_State *L, enum log_level level, const char *tag, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Socket events and topics, out of the message queue (rtos.receive). */
+void socket_deliver(lua_State *L, const struct msg *msg);
+
+/* Frees what rtos.timer_start made. */
+void rtos_close(struct vm *vm);
+
+/* An item of a library's table of constants. */
+struct constant {
+    const char *name;
+    lua_Integer value;
+};
+
+/* Into the table on top of the stack. */
+void set_constants(lua_State *L, const struct constant *constants, int count);

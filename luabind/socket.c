@@ -1,0 +1,884 @@
+/*
+ * socket: the library of the user's document, socket-api.md, function by function. Where the
+ * document is silent, LuatOS's own luat_lib_socket.c decides what comes back.
+ */
+#include <assert.h>
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "emu/device.h"
+#include "emu/msgq.h"
+#include "emu/netc.h"
+#include "emu/util.h"
+#include "luabind/call.h"
+#include "luabind/lib.h"
+#include "luabind/vm.h"
+#include "luabind/zbuff.h"
+
+#define NETC_TYPE        "NWCTRL*"  /* scripts see this name in tostring() and in topics */
+#define EVENT_BASE       0x02000010 /* socket.LINK; LuatOS luat_network_adapter.h:85 */
+#define LOCAL_PORT_MAX   60000      /* the document: a given port is below */
+#define UDP_PAYLOAD_SAFE 1460       /* the document: more than this fails easily */
+#define MANY_MAX         8          /* LuatOS: multi_client is 0..8 */
+#define DNS_PORT_NUMBER  53
+#define RX_CACHE_MIN     6
+#define RX_CACHE_MAX     48
+#define US_PER_S         1000000
+#define US_PER_MS        1000
+
+struct netc_ud {
+    uint32_t id; /* 0 before create succeeds and after release */
+};
+
+static struct net *net_of(lua_State *L)
+{
+    return &vm_of(L)->config.device->net;
+}
+
+/* ---- arguments ------------------------------------------------------------------------------ */
+
+/*
+ * The control in argument @arg: what create returned, or the light userdata that callbacks get.
+ * NULL when it is none, or released.
+ */
+static struct netc *get_netc(lua_State *L, int arg)
+{
+    const struct netc_ud *ud;
+    uintptr_t id;
+
+    if (lua_islightuserdata(L, arg)) {
+        id = (uintptr_t)lua_touserdata(L, arg);
+        return id <= UINT32_MAX ? netc_get(net_of(L), (uint32_t)id) : NULL;
+    }
+    ud = luaL_testudata(L, arg, NETC_TYPE);
+    return ud ? netc_get(net_of(L), ud->id) : NULL;
+}
+
+/* The same, with a warning: a module returns nothing, looks at no other argument, and is silent. */
+static struct netc *to_netc(lua_State *L, const char *function)
+{
+    struct netc *netc = get_netc(L, 1);
+
+    if (!netc)
+        warn_script(L, "socket.%s on %s: a module returns nothing", function,
+                    lua_isuserdata(L, 1) ? "a released socket" : luaL_typename(L, 1));
+    return netc;
+}
+
+/* The adapter that argument @arg names; the default one when it is absent. */
+static struct adapter *to_adapter(lua_State *L, int arg, lua_Integer *number)
+{
+    const struct net *net = net_of(L);
+
+    *number = luaL_optinteger(L, arg, net->default_number);
+    return net_adapter(net, *number);
+}
+
+/*
+ * An address in argument @arg: the integer form, or text. False when it is neither, or no address.
+ */
+static bool to_endpoint(lua_State *L, int arg, struct endpoint *ep)
+{
+    if (lua_isinteger(L, arg)) {
+        endpoint_set_word(ep, (uint32_t)lua_tointeger(L, arg));
+        return true;
+    }
+    return lua_isstring(L, arg) && endpoint_set_text(ep, lua_tostring(L, arg));
+}
+
+static int push_verdict(lua_State *L, enum netc_verdict verdict)
+{
+    lua_pushboolean(L, verdict != NETC_VERDICT_FAILED);
+    lua_pushboolean(L, verdict == NETC_VERDICT_DONE);
+    return 2;
+}
+
+static int push_nils(lua_State *L, int count)
+{
+    lua_settop(L, 0);
+    for (int i = 0; i < count; i++)
+        lua_pushnil(L);
+    return count;
+}
+
+/* ---- life -------------------------------------------------------------------------------------- */
+
+/* Who is told: a function, a task's name, or nobody in particular (topic NWCTRL*). */
+static int ref_target(lua_State *L, int arg)
+{
+    if (lua_isfunction(L, arg)) {
+        lua_pushvalue(L, arg);
+        return luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    if (lua_isstring(L, arg)) { /* a number too */
+        lua_pushstring(L, lua_tostring(L, arg));
+        return luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    return LUA_REFNIL;
+}
+
+/* A userdata without a control yet: whatever raises after this leaves nothing behind. */
+static struct netc_ud *push_ud(lua_State *L)
+{
+    struct netc_ud *ud = lua_newuserdatauv(L, sizeof(*ud), 0);
+
+    ud->id = 0;
+    luaL_setmetatable(L, NETC_TYPE);
+    return ud;
+}
+
+static int socket_create(lua_State *L)
+{
+    struct net *net = net_of(L);
+    lua_Integer number;
+    struct adapter *adapter = to_adapter(L, 1, &number);
+    struct netc_ud *ud = push_ud(L);
+    struct netc *netc = adapter ? netc_new(net, adapter) : NULL;
+
+    if (!netc) {
+        firmware_log(L, LOG_LEVEL_DEBUG, "socket", "create fail");
+        if (!adapter)
+            warn_script(L, "socket.create: this board has no adapter %lld: nil", (long long)number);
+        else
+            warn_script(L,
+                        "socket.create: %zu sockets are open, a module has no more: nil (more: "
+                        "--set sockets=N)",
+                        net->netcs_count);
+        luaL_pushfail(L);
+        return 1;
+    }
+    netc->target_ref = LUA_REFNIL;
+    ud->id = netc->id;
+    netc->target_ref = ref_target(L, 2);
+    return 1;
+}
+
+static void release(lua_State *L, struct netc *netc)
+{
+    luaL_unref(L, LUA_REGISTRYINDEX, netc->target_ref);
+    netc_free(netc);
+}
+
+static int socket_release(lua_State *L)
+{
+    struct netc *netc = get_netc(L, 1);
+
+    if (netc)
+        release(L, netc);
+    return 0;
+}
+
+static int socket_debug(lua_State *L)
+{
+    struct netc *netc = to_netc(L, "debug");
+
+    if (netc && lua_isboolean(L, 2))
+        netc->is_debug = lua_toboolean(L, 2);
+    return 0;
+}
+
+/* ---- configuration ------------------------------------------------------------------------------ */
+
+static bool is_true(lua_State *L, int arg)
+{
+    return lua_isboolean(L, arg) && lua_toboolean(L, arg);
+}
+
+static int socket_config(lua_State *L)
+{
+    struct netc *netc = to_netc(L, "config");
+    struct netc_config config = { 0 };
+    lua_Integer port, idle;
+
+    if (!netc)
+        return 0;
+    port = luaL_optinteger(L, 2, 0);
+    config.is_udp = is_true(L, 3);
+    config.is_tls = is_true(L, 4);
+    idle = luaL_optinteger(L, 5, 0);
+    config.local_port = (uint16_t)port;
+    config.keepalive = (uint8_t)idle != 0; /* LuatOS looks at the low 8 bits */
+    config.keep_idle_s = (uint32_t)idle;
+    config.keep_interval_s = (uint8_t)luaL_optinteger(L, 6, 0);
+    config.keep_count = (uint8_t)luaL_optinteger(L, 7, 0);
+    if (config.local_port >= LOCAL_PORT_MAX)
+        warn_script(L, "socket.config: local port %u: modules take ports below %d",
+                    config.local_port, LOCAL_PORT_MAX);
+    netc_configure(netc, &config);
+    if (config.is_tls) {
+        firmware_log(L, LOG_LEVEL_ERROR, "socket", "network_init_tls failed");
+        warn_script(L, "socket.config: TLS is not there yet: false");
+    }
+    lua_pushboolean(L, !config.is_tls);
+    return 1;
+}
+
+/* ---- connections ------------------------------------------------------------------------------- */
+
+static int socket_linkup(lua_State *L)
+{
+    struct netc *netc = to_netc(L, "linkup");
+
+    if (!netc)
+        return 0;
+    if (netc_has_socket(netc) && netc->adapter->is_ready)
+        warn_script(L, "socket.linkup on an open socket: a module loses the connection here");
+    return push_verdict(L, netc_linkup(netc));
+}
+
+static void warn_target(lua_State *L, const struct netc *netc, const struct netc_target *target)
+{
+    if (netc_has_socket(netc))
+        warn_script(L, "socket.connect on a socket that is open: false; close it first");
+    else if (netc->config.is_tls)
+        warn_script(L, "socket.connect: TLS is not there yet: false");
+    if (target->name && strcasecmp(target->name, "localhost") == 0)
+        warn_script(L, "socket.connect: localhost is answered here; a module asks its DNS server");
+}
+
+static int socket_connect(lua_State *L)
+{
+    struct netc *netc = to_netc(L, "connect");
+    struct netc_target target = { 0 };
+    struct endpoint word = { 0 };
+    char text[ENDPOINT_TEXT_MAX];
+
+    if (!netc)
+        return 0;
+    if (lua_isinteger(L, 2)) {
+        target.word = (uint32_t)lua_tointeger(L, 2);
+        endpoint_set_word(&word, target.word);
+        (void)endpoint_ip_text(&word, text);
+    } else {
+        target.name = luaL_checkstring(L, 2);
+        target.want_ipv6 = is_true(L, 4);
+    }
+    target.port = (uint16_t)luaL_checkinteger(L, 3);
+    firmware_log(L, LOG_LEVEL_DEBUG, "socket", "connect to %s,%u", target.name ? target.name : text,
+                 target.port);
+    warn_target(L, netc, &target);
+    if (netc->config.is_tls)
+        return push_verdict(L, NETC_VERDICT_FAILED);
+    return push_verdict(L, netc_connect(netc, &target));
+}
+
+static int socket_listen(lua_State *L)
+{
+    struct netc *netc = to_netc(L, "listen");
+    uint8_t clients;
+
+    if (!netc)
+        return 0;
+    clients = lua_isinteger(L, 2) ? (uint8_t)lua_tointeger(L, 2) : 0;
+    if (clients > MANY_MAX)
+        warn_script(L, "socket.listen: a module serves %d clients at the most", MANY_MAX);
+    if (netc->config.is_udp)
+        warn_script(L, "socket.listen in UDP mode: false; socket.config(netc, port) makes it TCP, "
+                       "a UDP server connects to 255.255.255.255, 0");
+    return push_verdict(L, netc_listen(netc, clients > 0));
+}
+
+/* success, control or nil, the client's address and port */
+static int push_accepted(lua_State *L, bool ok, const struct netc *of)
+{
+    struct endpoint peer;
+    char text[ENDPOINT_TEXT_MAX];
+
+    lua_pushboolean(L, ok);
+    lua_insert(L, -2);
+    if (!of || !netc_peer(of, &peer))
+        return 2;
+    lua_pushstring(L, endpoint_ip_text(&peer, text));
+    lua_pushinteger(L, peer.port);
+    return 4;
+}
+
+static int socket_accept(lua_State *L)
+{
+    struct netc *netc = to_netc(L, "accept");
+    bool has_target = lua_isfunction(L, 2) || lua_isstring(L, 2);
+    struct netc *client;
+    struct netc_ud *ud;
+
+    if (!netc)
+        return 0;
+    if (!has_target || !netc->adapter->ops->can_accept) {
+        lua_pushnil(L);
+        return push_accepted(L, true, netc); /* one-to-one: it is this control's client */
+    }
+    ud = push_ud(L);
+    client = netc_accept(netc);
+    if (!client) {
+        lua_pushnil(L);
+        return push_accepted(L, false, NULL);
+    }
+    client->target_ref = LUA_REFNIL;
+    ud->id = client->id;
+    client->target_ref = ref_target(L, 2);
+    return push_accepted(L, true, client);
+}
+
+static int socket_discon(lua_State *L)
+{
+    struct netc *netc = to_netc(L, "discon");
+
+    return netc ? push_verdict(L, netc_disconnect(netc)) : 0;
+}
+
+static int socket_close(lua_State *L)
+{
+    struct netc *netc = to_netc(L, "close");
+
+    if (netc)
+        netc_close(netc);
+    return 0;
+}
+
+static int socket_wait(lua_State *L)
+{
+    struct netc *netc = to_netc(L, "wait");
+
+    return netc ? push_verdict(L, netc_wait(netc)) : 0;
+}
+
+static int socket_state(lua_State *L)
+{
+    const struct netc *netc = to_netc(L, "state");
+
+    if (!netc)
+        return 0;
+    lua_pushinteger(L, netc->state);
+    lua_pushstring(L, netc_state_chinese(netc->state));
+    return 2;
+}
+
+/* ---- data ------------------------------------------------------------------------------------------ */
+
+static int push_sent(lua_State *L, struct netc_sent sent)
+{
+    lua_pushboolean(L, sent.ok);
+    lua_pushboolean(L, sent.full);
+    lua_pushboolean(L, sent.acked);
+    return 3;
+}
+
+/* Bytes to send: a string, a number's text, or the used part of a zbuff. */
+static const char *to_bytes(lua_State *L, int arg, size_t *len)
+{
+    const struct zbuff *buff;
+
+    if (lua_isstring(L, arg))
+        return lua_tolstring(L, arg, len);
+    buff = zbuff_check(L, arg);
+    *len = buff->used;
+    return (const char *)buff->data;
+}
+
+static void warn_tx(lua_State *L, const struct netc *netc, size_t len)
+{
+    if (netc->state != NETC_STATE_ONLINE)
+        warn_script(L, "socket.tx on a socket in state %d %s: false", (int)netc->state,
+                    netc_state_name(netc->state));
+    else if (netc->config.is_udp && len > UDP_PAYLOAD_SAFE)
+        warn_script(L, "socket.tx: a datagram of %zu bytes; on a module more than %d fails easily",
+                    len, UDP_PAYLOAD_SAFE);
+}
+
+static int socket_tx(lua_State *L)
+{
+    static const struct netc_sent failed = { .ok = false, .full = true, .acked = false };
+    struct netc *netc = to_netc(L, "tx");
+    struct endpoint to = { 0 };
+    bool has_to;
+    const char *data;
+    size_t len;
+
+    if (!netc)
+        return 0;
+    data = to_bytes(L, 2, &len);
+    has_to = netc->config.is_udp && (lua_isinteger(L, 3) || lua_isstring(L, 3));
+    to.port = (uint16_t)luaL_optinteger(L, 4, 0);
+    (void)luaL_optinteger(L, 5, 0);
+    if (has_to && !to_endpoint(L, 3, &to)) {
+        warn_script(L, "socket.tx: \"%s\" is no address: false; a module sends to 0.0.0.0",
+                    lua_tostring(L, 3));
+        return push_sent(L, failed);
+    }
+    warn_tx(L, netc, len);
+    return push_sent(L, netc_tx(netc, data, len, has_to ? &to : NULL));
+}
+
+static void push_rxaddr(lua_State *L, const struct endpoint *from)
+{
+    uint8_t bytes[ENDPOINT_RXADDR_MAX];
+    size_t len = endpoint_rxaddr(from, bytes);
+
+    lua_pushlstring(L, (const char *)bytes, len);
+}
+
+/* Room in @buff for @len more bytes, as much as can be had. */
+static size_t make_room(struct zbuff *buff, size_t len)
+{
+    size_t room = buff->len - buff->used;
+
+    if (room < len && zbuff_resize(buff, buff->used + len))
+        room = len;
+    return room < len ? room : len;
+}
+
+/*
+ * Read at most @limit bytes to the end of @buff, which grows by what does not fit. The common case,
+ * data that fits, is one system call.
+ */
+static ssize_t rx_stream(struct netc *netc, struct zbuff *buff, size_t limit)
+{
+    size_t room = buff->len - buff->used;
+    size_t first = room < limit ? room : limit;
+    ssize_t n = first ? netc_rx(netc, buff->data + buff->used, first, NULL) : 0;
+    ssize_t more;
+
+    if (n < 0 || (first && (size_t)n < first) || (size_t)n == limit) {
+        buff->used += n > 0 ? (size_t)n : 0;
+        return n;
+    }
+    buff->used += (size_t)n;
+    more = netc_rx_len(netc);
+    if (more <= 0)
+        return first ? n : more;
+    limit -= (size_t)n;
+    room = make_room(buff, (size_t)more < limit ? (size_t)more : limit);
+    more = room ? netc_rx(netc, buff->data + buff->used, room, NULL) : 0;
+    if (more > 0)
+        buff->used += (size_t)more;
+    return more > 0 ? n + more : n;
+}
+
+/* One datagram to the end of @buff; what is beyond @limit is lost. -1: nothing could be read. */
+static ssize_t rx_datagram(struct netc *netc, struct zbuff *buff, size_t limit,
+                           struct endpoint *from)
+{
+    ssize_t len = netc_rx_len(netc);
+    size_t room;
+    ssize_t n;
+
+    if (len <= 0)
+        return len;
+    room = make_room(buff, (size_t)len < limit ? (size_t)len : limit);
+    n = netc_rx(netc, buff->data + buff->used, room, from);
+    if (n > 0)
+        buff->used += (size_t)n;
+    return n;
+}
+
+/* rx without a zbuff, or with something else in its place: only how much there is. */
+static int rx_query(lua_State *L, struct netc *netc)
+{
+    ssize_t len = netc_rx_len(netc);
+
+    if (len > 0 && lua_isuserdata(L, 2))
+        (void)zbuff_check(L, 2); /* raises, but only now: LuatOS looks at the data first */
+    lua_pushboolean(L, len >= 0);
+    lua_pushinteger(L, len > 0 ? len : 0);
+    return 2;
+}
+
+static int socket_rx(lua_State *L)
+{
+    struct netc *netc = to_netc(L, "rx");
+    struct endpoint from = { 0 };
+    struct zbuff *buff;
+    size_t limit = SIZE_MAX;
+    bool is_udp;
+    ssize_t n;
+
+    if (!netc)
+        return 0;
+    buff = zbuff_test(L, 2);
+    if (!buff)
+        return rx_query(L, netc);
+    if (lua_gettop(L) >= 4 && lua_isinteger(L, 4) && lua_tointeger(L, 4) >= 0)
+        limit = (uint32_t)lua_tointeger(L, 4);
+    else if (lua_isinteger(L, 3) && lua_tointeger(L, 3) > 0)
+        warn_script(L, "socket.rx: the third argument is a flag without effect; the limit is the "
+                       "fourth");
+    is_udp = netc->config.is_udp;
+    n = is_udp ? rx_datagram(netc, buff, limit, &from) : rx_stream(netc, buff, limit);
+    lua_pushboolean(L, n >= 0);
+    lua_pushinteger(L, n > 0 ? n : 0);
+    if (n <= 0)
+        return 2;
+    if (is_udp) {
+        push_rxaddr(L, &from);
+        lua_pushinteger(L, from.port);
+    } else {
+        lua_pushnil(L);
+        lua_pushnil(L);
+    }
+    return 4;
+}
+
+static int socket_read(lua_State *L)
+{
+    struct netc *netc = to_netc(L, "read");
+    struct endpoint from = { 0 };
+    lua_Integer limit = 0;
+    luaL_Buffer data;
+    char *room;
+    ssize_t len;
+
+    if (!netc)
+        return 0;
+    if (lua_isinteger(L, 2))
+        limit = lua_tointeger(L, 2);
+    len = netc_rx_len(netc);
+    lua_pushboolean(L, len >= 0);
+    if (len < 0)
+        return 1;
+    if (limit > 0 && len > limit)
+        len = (ssize_t)limit;
+    room = luaL_buffinitsize(L, &data, (size_t)len);
+    if (len)
+        len = netc_rx(netc, room, (size_t)len, &from);
+    luaL_pushresultsize(&data, len > 0 ? (size_t)len : 0);
+    if (len <= 0 || !netc->config.is_udp)
+        return 2;
+    push_rxaddr(L, &from);
+    lua_pushinteger(L, from.port);
+    return 4;
+}
+
+/* ---- adapters ------------------------------------------------------------------------------------------ */
+
+static int socket_adapter(lua_State *L)
+{
+    const struct net *net = net_of(L);
+    lua_Integer number = luaL_optinteger(L, 1, -1);
+    const struct adapter *adapter;
+
+    if (number >= 1 && number <= ADAPTER_NUMBER_MAX) {
+        adapter = net_adapter(net, number);
+        lua_pushboolean(L, adapter && adapter->is_ready);
+        lua_pushinteger(L, number);
+        return 2;
+    }
+    for (number = 1; number <= ADAPTER_NUMBER_MAX; number++) {
+        adapter = net_adapter(net, number);
+        if (adapter && adapter->is_ready)
+            break;
+    }
+    lua_pushboolean(L, number <= ADAPTER_NUMBER_MAX);
+    lua_pushinteger(L, number <= ADAPTER_NUMBER_MAX ? number : ADAPTER_NUMBER_MAX);
+    return 2;
+}
+
+static void push_ip(lua_State *L, const struct endpoint *ep, bool is_ready)
+{
+    char text[ENDPOINT_TEXT_MAX];
+
+    if (is_ready && ep->family != IP_FAMILY_NONE)
+        lua_pushstring(L, endpoint_ip_text(ep, text));
+    else
+        lua_pushliteral(L, "0.0.0.0");
+}
+
+static int socket_local_ip(lua_State *L)
+{
+    struct adapter_info info = { 0 };
+    lua_Integer number;
+    const struct adapter *adapter = to_adapter(L, 1, &number);
+    char text[ENDPOINT_TEXT_MAX];
+
+    if (!adapter) {
+        warn_script(L, "socket.localIP: this board has no adapter %lld: a module returns nothing",
+                    (long long)number);
+        return 0;
+    }
+    adapter->ops->info(adapter, &info);
+    push_ip(L, &info.ip, adapter->is_ready);
+    push_ip(L, &info.mask, adapter->is_ready);
+    push_ip(L, &info.gateway, adapter->is_ready);
+    if (adapter->is_ready && info.ip6.family == IP_FAMILY_V6)
+        lua_pushstring(L, endpoint_ip_text(&info.ip6, text));
+    else
+        lua_pushnil(L);
+    return 4;
+}
+
+static int socket_remote_ip(lua_State *L)
+{
+    const struct netc *netc = get_netc(L, 1);
+    char text[ENDPOINT_TEXT_MAX];
+
+    if (!netc)
+        return push_nils(L, DNS_ADDRS_MAX);
+    for (int i = 0; i < DNS_ADDRS_MAX; i++) {
+        if (i < netc->lookup.count)
+            lua_pushstring(L, endpoint_ip_text(&netc->lookup.addrs[i], text));
+        else
+            lua_pushnil(L);
+    }
+    return DNS_ADDRS_MAX;
+}
+
+static int socket_set_dns(lua_State *L)
+{
+    lua_Integer number;
+    struct adapter *adapter = to_adapter(L, 1, &number);
+    lua_Integer index = luaL_optinteger(L, 2, 1);
+    struct endpoint ep = { .port = DNS_PORT_NUMBER };
+    bool is_address;
+
+    if (!lua_isinteger(L, 3))
+        (void)luaL_checkstring(L, 3);
+    if (!adapter) {
+        warn_script(L, "socket.setDNS: this board has no adapter %lld: false", (long long)number);
+        lua_pushboolean(L, false);
+        return 1;
+    }
+    is_address = to_endpoint(L, 3, &ep);
+    if (!is_address)
+        warn_script(L, "socket.setDNS: \"%s\" is no address: ignored; a module stores rubbish",
+                    lua_tostring(L, 3));
+    else if (index < 1 || index > ADAPTER_DNS_MAX)
+        warn_script(L, "socket.setDNS: slot %lld of 1..%d: ignored", (long long)index,
+                    ADAPTER_DNS_MAX);
+    else
+        adapter->dns_static[index - 1] = ep;
+    lua_pushboolean(L, true); /* LuatOS says true to all of these */
+    return 1;
+}
+
+static int socket_dft(lua_State *L)
+{
+    struct net *net = net_of(L);
+    uint8_t number;
+
+    if (lua_type(L, 1) == LUA_TNUMBER) {
+        number = (uint8_t)luaL_checkinteger(L, 1);
+        if (number <= ADAPTER_NUMBER_MAX) {
+            if (number != net->default_number)
+                firmware_log(L, LOG_LEVEL_INFO, "socket", "dft adapter change from %d to %d",
+                             net->default_number, number);
+            net->default_number = number;
+        }
+    }
+    lua_pushinteger(L, net->default_number);
+    lua_pushinteger(L, net->last_number);
+    return 2;
+}
+
+static int socket_close_all(lua_State *L)
+{
+    struct net *net = net_of(L);
+    lua_Integer number;
+    const struct adapter *adapter;
+
+    if (lua_type(L, 1) != LUA_TNUMBER) {
+        lua_pushboolean(L, false);
+        return 1;
+    }
+    number = luaL_checkinteger(L, 1);
+    adapter = net_adapter(net, number);
+    if (adapter)
+        net_close_all(net, adapter);
+    lua_pushboolean(L, number >= 0 && number <= ADAPTER_NUMBER_MAX);
+    return 1;
+}
+
+static int socket_rx_cache(lua_State *L)
+{
+    struct vm *vm = vm_of(L);
+
+    if (lua_type(L, 1) == LUA_TNUMBER) {
+        uint8_t count = (uint8_t)luaL_checkinteger(L, 1);
+
+        if (count >= RX_CACHE_MIN && count <= RX_CACHE_MAX)
+            vm->rx_cache = count;
+    }
+    lua_pushinteger(L, vm->rx_cache);
+    return 1;
+}
+
+/* ---- what comes later: TLS and time --------------------------------------------------------------------- */
+
+static int socket_ssl_log(lua_State *L)
+{
+    (void)luaL_optinteger(L, 1, 1);
+    warn_script(L, "socket.sslLog: TLS is not there yet");
+    return 0;
+}
+
+static int socket_sntp(lua_State *L)
+{
+    warn_script(L, "socket.sntp is not there yet: NTP_ERROR");
+    msgq_post_topic(&vm_of(L)->config.device->msgs, "NTP_ERROR", NULL);
+    return 0;
+}
+
+static int socket_sntp_port(lua_State *L)
+{
+    struct vm *vm = vm_of(L);
+
+    if (lua_type(L, 1) == LUA_TNUMBER && (uint16_t)luaL_checkinteger(L, 1))
+        vm->sntp_port = (uint16_t)lua_tointeger(L, 1);
+    lua_pushinteger(L, vm->sntp_port);
+    return 1;
+}
+
+/* Before any synchronisation: the time since start, and no "vaild" (LuatOS's spelling). */
+static int socket_ntptm(lua_State *L)
+{
+    struct vclock *clock = &vm_of(L)->config.device->clock;
+    lua_Integer seconds, ms;
+
+    vclock_refresh(clock);
+    seconds = (lua_Integer)(clock->now_us / US_PER_S);
+    ms = (lua_Integer)(clock->now_us / US_PER_MS % 1000);
+    const struct constant fields[] = {
+        { "ndelay", 0 }, { "ssec", 0 },       { "sms", 0 },  { "tsec", seconds },
+        { "tms", ms },   { "lsec", seconds }, { "lms", ms },
+    };
+    lua_newtable(L);
+    set_constants(L, fields, ARRAY_LEN(fields));
+    return 1;
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------- */
+
+static bool push_global_function(lua_State *L, const char *name)
+{
+    if (lua_getglobal(L, name) == LUA_TFUNCTION)
+        return true;
+    lua_pop(L, 1);
+    return false;
+}
+
+static void deliver_netc(lua_State *L, const struct msg *msg)
+{
+    struct netc *netc = netc_get(net_of(L), msg->as.netc.netc);
+    lua_Integer event = EVENT_BASE + msg->as.netc.report - NETC_REPORT_LINK;
+    int type;
+
+    if (!netc) /* released meanwhile */
+        return;
+    type = lua_rawgeti(L, LUA_REGISTRYINDEX, netc->target_ref);
+    if (type == LUA_TFUNCTION) {
+        /* a light one, as on a module: it does not keep the control alive */
+        lua_pushlightuserdata(L,
+                              (void *)(uintptr_t)netc->id); /* NOLINT(performance-no-int-to-ptr) */
+        lua_pushinteger(L, event);
+        lua_pushinteger(L, msg->as.netc.param);
+        call_script(L, 3);
+        return;
+    }
+    if (type == LUA_TSTRING && push_global_function(L, "sys_send")) {
+        lua_insert(L, -2);
+        lua_pushinteger(L, event);
+        lua_pushinteger(L, msg->as.netc.param);
+        call_script(L, 3);
+        return;
+    }
+    lua_pop(L, 1);
+    if (type == LUA_TNIL && push_global_function(L, "sys_pub")) {
+        lua_pushliteral(L, NETC_TYPE);
+        lua_pushinteger(L, net_number(net_of(L), netc->adapter));
+        lua_pushinteger(L, netc->sid);
+        lua_pushinteger(L, event);
+        lua_pushinteger(L, msg->as.netc.param);
+        call_script(L, 5);
+    }
+}
+
+static void deliver_topic(lua_State *L, const struct msg *msg)
+{
+    int args = 1;
+
+    if (!push_global_function(L, "sys_pub"))
+        return;
+    lua_pushstring(L, msg->as.topic.name);
+    if (msg->as.topic.text[0]) {
+        lua_pushstring(L, msg->as.topic.text);
+        args++;
+    }
+    if (msg->as.topic.has_number) {
+        lua_pushinteger(L, msg->as.topic.number);
+        args++;
+    }
+    call_script(L, args);
+}
+
+void socket_deliver(lua_State *L, const struct msg *msg)
+{
+    if (msg->kind == MSG_KIND_NETC)
+        deliver_netc(L, msg);
+    else
+        deliver_topic(L, msg);
+}
+
+/* ---- the library ------------------------------------------------------------------------------------------------ */
+
+static const luaL_Reg functions[] = {
+    { "create", socket_create },
+    { "debug", socket_debug },
+    { "config", socket_config },
+    { "linkup", socket_linkup },
+    { "connect", socket_connect },
+    { "listen", socket_listen },
+    { "accept", socket_accept },
+    { "discon", socket_discon },
+    { "close", socket_close },
+    { "tx", socket_tx },
+    { "rx", socket_rx },
+    { "read", socket_read },
+    { "wait", socket_wait },
+    { "state", socket_state },
+    { "release", socket_release },
+    { "setDNS", socket_set_dns },
+    { "sslLog", socket_ssl_log },
+    { "localIP", socket_local_ip },
+    { "remoteIP", socket_remote_ip },
+    { "adapter", socket_adapter },
+    { "dft", socket_dft },
+    { "close_all", socket_close_all },
+    { "rx_cache", socket_rx_cache },
+    { "sntp", socket_sntp },
+    { "ntptm", socket_ntptm },
+    { "sntp_port", socket_sntp_port },
+    { NULL, NULL },
+};
+
+static const struct constant events[] = {
+    { "LINK", EVENT_BASE + NETC_REPORT_LINK - NETC_REPORT_LINK },
+    { "ON_LINE", EVENT_BASE + NETC_REPORT_ON_LINE - NETC_REPORT_LINK },
+    { "TX_OK", EVENT_BASE + NETC_REPORT_TX_OK - NETC_REPORT_LINK },
+    { "CLOSED", EVENT_BASE + NETC_REPORT_CLOSED - NETC_REPORT_LINK },
+    { "EVENT", EVENT_BASE + NETC_REPORT_EVENT - NETC_REPORT_LINK },
+};
+
+static void set_adapter_constants(lua_State *L)
+{
+    enum profile profile = net_of(L)->config.profile;
+    const char *name;
+    int number;
+
+    for (size_t i = 0; adapter_constant(profile, i, &name, &number); i++) {
+        if (number < 0)
+            continue;
+        lua_pushinteger(L, number);
+        lua_setfield(L, -2, name);
+    }
+}
+
+int luaopen_socket(lua_State *L)
+{
+    luaL_newmetatable(L, NETC_TYPE);
+    lua_pushcfunction(L, socket_release);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+    luaL_newlib(L, functions);
+    set_constants(L, events, ARRAY_LEN(events));
+    set_adapter_constants(L);
+    return 1;
+}
