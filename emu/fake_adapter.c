@@ -9,7 +9,7 @@
 
 static struct fake_adapter *to_fake(const struct adapter *adapter)
 {
-    return container_of(adapter, struct fake_adapter, base);
+    return container_of((struct adapter *)(uintptr_t)adapter, struct fake_adapter, base);
 }
 
 static struct fake_sock *to_open(const struct adapter *adapter, int sid)
