@@ -101,6 +101,14 @@ static void read_resolvers(struct adapter_info *info)
     res_nclose(&state);
 }
 
+void hostinfo_loopback(struct adapter_info *info)
+{
+    *info = (struct adapter_info){ 0 };
+    endpoint_set_v4(&info->ip, 127, 0, 0, 1);
+    endpoint_set_v4(&info->mask, 255, 0, 0, 0);
+    endpoint_set_v4(&info->gateway, 0, 0, 0, 0);
+}
+
 void hostinfo_read(struct adapter_info *info)
 {
     char ifname[IFNAMSIZ] = "";
@@ -110,10 +118,8 @@ void hostinfo_read(struct adapter_info *info)
         read_addresses(info, ifname);
     if (info->ip.family == IP_FAMILY_NONE)
         read_addresses(info, NULL);
-    if (info->ip.family == IP_FAMILY_NONE) {
-        endpoint_set_v4(&info->ip, 127, 0, 0, 1);
-        endpoint_set_v4(&info->mask, 255, 0, 0, 0);
-    }
+    if (info->ip.family == IP_FAMILY_NONE)
+        hostinfo_loopback(info);
     if (info->gateway.family == IP_FAMILY_NONE)
         endpoint_set_v4(&info->gateway, 0, 0, 0, 0);
     read_resolvers(info);

@@ -8,3 +8,6 @@ struct adapter_info;
  * and the resolvers of /etc/resolv.conf. Parts that can't be had stay empty.
  */
 void hostinfo_read(struct adapter_info *info);
+
+/* A host that knows only itself. */
+void hostinfo_loopback(struct adapter_info *info);

@@ -387,6 +387,23 @@ static enum cli_verdict wrong(const char *format, ...)
     return CLI_VERDICT_WRONG;
 }
 
+/* "--ti", "--foo=1": unknown, or the beginning of several names. */
+static enum cli_verdict wrong_long_option(const char *text)
+{
+    const char *name = text + strspn(text, "-");
+    size_t len = strcspn(name, "=");
+    const char *first = NULL;
+
+    for (int i = 0; i < ARRAY_LEN(rows); i++) {
+        if (strncmp(rows[i].name, name, len) != 0)
+            continue;
+        if (first)
+            return wrong("--%.*s: is it --%s or --%s?", (int)len, name, first, rows[i].name);
+        first = rows[i].name;
+    }
+    return wrong("there is no option --%.*s", (int)len, name);
+}
+
 static void fill_getopt(struct option options[OPTIONS_MAX], char letters[OPTIONS_MAX])
 {
     *letters++ = ':'; /* a missing value is told from an unknown option */
@@ -445,7 +462,7 @@ enum cli_verdict cli_parse(struct cli *cli, int argc, char *argv[])
         if (!row && optopt)
             return wrong("there is no option -%c", optopt);
         if (!row)
-            return wrong("there is no option %s, or it is several", argv[optind - 1]);
+            return wrong_long_option(argv[optind - 1]);
         problem = row->apply(cli, optarg, why);
         if (problem == PRINTED)
             return CLI_VERDICT_DONE;

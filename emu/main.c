@@ -194,7 +194,10 @@ static int run_device(const struct cli *cli, int trace_fd, struct vfs *vfs, cons
         (void)fprintf(stderr, "luatos-emu: can't start: %s\n", strerror(-rc));
         return EXIT_CODE_ENVIRONMENT;
     }
-    hostinfo_read(&info);
+    if (cli->time == VCLOCK_MODE_REAL)
+        hostinfo_read(&info);
+    else
+        hostinfo_loopback(&info); /* what a script reads must not depend on the machine */
     if (cli->lab && start_lab(&device, &lab, &info) < 0) {
         device_close(&device);
         return EXIT_CODE_ENVIRONMENT;

@@ -7,12 +7,13 @@
 #include "emu/netc.h"
 #include "emu/trace.h"
 #include "emu/util.h"
+#include "emu/vclock.h"
 
 #define EVENTS_CAP_MIN 64
 
 void net_init(struct net *net, const struct net_config *config)
 {
-    *net = (struct net){ .config = *config };
+    *net = (struct net){ .config = *config, .default_number = -1, .last_number = -1 };
     handles_init(&net->netc_ids);
     handles_init(&net->tags);
     list_init(&net->netcs);
@@ -31,6 +32,14 @@ void net_fini(struct net *net)
     free(net->events);
 }
 
+/* The document: the module's own way to the internet, else the adapter that was registered last. */
+static enum adapter_id default_of(const struct net *net, enum adapter_id last)
+{
+    if (net->adapters[ADAPTER_GP])
+        return ADAPTER_GP;
+    return net->adapters[ADAPTER_STA] ? ADAPTER_STA : last;
+}
+
 void net_register(struct net *net, struct adapter *adapter, enum adapter_id id)
 {
     assert(!net->adapters[id]);
@@ -38,6 +47,10 @@ void net_register(struct net *net, struct adapter *adapter, enum adapter_id id)
     adapter->id = (int)id;
     net->adapters[id] = adapter;
     net->last_number = adapter_number(net->config.profile, id);
+    if (!net->is_default_chosen)
+        net->default_number = adapter_number(net->config.profile, default_of(net, id));
+    if (!net->adapters[ADAPTER_GP] || id == ADAPTER_GP)
+        net->default_number = net->last_number;
 }
 
 struct adapter *net_adapter(const struct net *net, long long number)
@@ -45,6 +58,11 @@ struct adapter *net_adapter(const struct net *net, long long number)
     int id = adapter_by_number(net->config.profile, number);
 
     return id == ADAPTER_NONE ? NULL : net->adapters[id];
+}
+
+bool net_can_use(const struct net *net, const struct adapter *adapter)
+{
+    return adapter->ops->deterministic || net->config.clock->mode == VCLOCK_MODE_REAL;
 }
 
 int net_number(const struct net *net, const struct adapter *adapter)

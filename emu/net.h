@@ -41,8 +41,8 @@ struct net_config {
 struct net {
     struct net_config config;
     struct adapter *adapters[ADAPTER_COUNT]; /* NULL: the board has none of this name */
-    int default_number;                      /* socket.dft: need not be registered */
-    int last_number;                         /* last registered */
+    int default_number; /* socket.dft: need not be registered; -1: there is none */
+    int last_number;    /* last registered; -1: none is */
 
     struct handles netc_ids; /* of struct netc */
     struct handles tags;     /* of struct sock_owner */
@@ -60,7 +60,10 @@ void net_init(struct net *net, const struct net_config *config);
 /* Closes and frees the socket controls that are left and the adapters. */
 void net_fini(struct net *net);
 
-/* Hand over @adapter, which becomes the last registered one. Freed by net_fini(). */
+/*
+ * Hand over @adapter, which becomes the last registered one, and the default unless there is an
+ * LWIP_GP: the module's own way to the internet comes first. Freed by net_fini().
+ */
 void net_register(struct net *net, struct adapter *adapter, enum adapter_id id);
 
 /* Tell the script which adapters are ready: once, before it runs. */
@@ -68,6 +71,9 @@ void net_publish_links(struct net *net);
 
 /* NULL when @number names no adapter, or one that the board does not have. */
 struct adapter *net_adapter(const struct net *net, long long number);
+
+/* May sockets be opened on @adapter? Not on a real network in virtual time. */
+bool net_can_use(const struct net *net, const struct adapter *adapter);
 
 /* As scripts see it. */
 int net_number(const struct net *net, const struct adapter *adapter);

@@ -135,12 +135,15 @@ static int socket_create(lua_State *L)
     lua_Integer number;
     struct adapter *adapter = to_adapter(L, 1, &number);
     struct netc_ud *ud = push_ud(L);
-    struct netc *netc = adapter ? netc_new(net, adapter) : NULL;
+    bool can_use = adapter && net_can_use(net, adapter);
+    struct netc *netc = can_use ? netc_new(net, adapter) : NULL;
 
     if (!netc) {
         firmware_log(L, LOG_LEVEL_DEBUG, "socket", "create fail");
         if (!adapter)
             warn_script(L, "socket.create: this board has no adapter %lld: nil", (long long)number);
+        else if (!can_use)
+            warn_script(L, "socket.create: there is no network in virtual time: nil (--time real)");
         else
             warn_script(L,
                         "socket.create: %zu sockets are open, a module has no more: nil (more: "
@@ -662,6 +665,7 @@ static int socket_dft(lua_State *L)
                 firmware_log(L, LOG_LEVEL_INFO, "socket", "dft adapter change from %d to %d",
                              net->default_number, number);
             net->default_number = number;
+            net->is_default_chosen = true;
         }
     }
     lua_pushinteger(L, net->default_number);
