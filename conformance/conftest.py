@@ -4,6 +4,7 @@
 
 Fixtures
     emu         runs of the emulator                             harness.py
+    tasks       runs of Lua that is the body of one task         harness.py, task.lua
     peers       sockets to talk to                               peers.py
     tcp_server  peers.tcp_server(): 127.0.0.1, a free port
     udp_peer    peers.udp(): 127.0.0.1, a free port
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import netns as netns_module
-from harness import Emu
+from harness import Emu, Tasks
 from peers import Peers
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +45,11 @@ def emu(luatos_emu, tmp_path):
     left = emu.close()
     if left:
         pytest.fail(f"{left} run(s) left alive: finish() or stop() them", pytrace=False)
+
+
+@pytest.fixture
+def tasks(emu):
+    return Tasks(emu)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ import time
 from pathlib import Path
 
 CASES = Path(__file__).parent / "cases"
-PATIENCE_S = 60  # a wait that takes longer will not end
+PATIENCE_S = 30  # a wait that takes longer will not end
 SANITIZER_CODE = 99
 
 SANITIZER_ENV = {
@@ -288,3 +288,28 @@ class Emu:
         for run in left:
             run.kill()
         return len(left)
+
+
+class Tasks:
+    """Runs of Lua that is the body of one task, with the helpers of task.lua at hand:
+
+        done = tasks.run('''
+            local netc = online(tcp())                 -- connected to HOST, PORT
+            show("tx", socket.tx(netc, "hello"))       # done.texts("tx") == ["true false false"]
+            expect("TX_OK 0")
+        ''', env={"PORT": tcp_server.port})
+    """
+
+    def __init__(self, emu):
+        self.emu = emu
+
+    def start(self, body, *args, **options):
+        files = {"task.lua": (CASES.parent / "task.lua").read_text(), **options.pop("files", {})}
+        script = f'require "task"\ntask(function()\n{body}\nend)\n'
+        return self.emu.start(script, *args, files=files, **options)
+
+    def run(self, body, *args, timeout=PATIENCE_S, code=0, **options):
+        """To its end, which has to be this exit code."""
+        done = self.start(body, *args, **options).finish(timeout)
+        assert done.code == code, done
+        return done

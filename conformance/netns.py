@@ -5,6 +5,7 @@
     emu.run(script, netns=netns)
     netns.peers.udp(host="127.0.0.1", port=53)                # a peer in there (see peers.py)
     netns.run("ip", "addr", "add", "10.0.0.1/8", "dev", "lo")
+    netns.link("wan", "10.1.0.2/16")                          # an interface
 
 Needs no rights: user namespaces. Where they are not allowed the tests are skipped.
 """
@@ -56,6 +57,14 @@ class Netns:
 
     def run(self, *argv):
         subprocess.run(self.command(argv), check=True)
+
+    def link(self, name, *addresses):
+        """An interface that is up; nothing is at its other end."""
+        self.run("ip", "link", "add", name, "type", "veth", "peer", "name", f"{name}-peer")
+        for address in addresses:
+            self.run("ip", "addr", "add", address, "dev", name)
+        self.run("ip", "link", "set", name, "up")
+        self.run("ip", "link", "set", f"{name}-peer", "up")
 
     def socket(self, family=socket.AF_INET, kind=socket.SOCK_STREAM, proto=0):
         """A socket that lives in there and is used here."""

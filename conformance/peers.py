@@ -5,7 +5,9 @@
     peer.recv_exactly(5); peer.send(b"x"); peer.half_close(); peer.reset(); peer.close()
     udp = peers.udp()                       # udp.recv() -> (data, address), udp.send(data, address)
     client = peers.tcp_client(port)         # a peer that connects to the script's listener
+    silent = peers.tcp_silent()             # who connects to silent.port gets no answer
     port = peers.free_port()                # nobody listens there
+    port = peers.listen_port()              # for the script to listen on
 
 All of it exists inside a network namespace as well: netns.peers.tcp_server(port=53).
 """
@@ -14,7 +16,7 @@ import socket
 import struct
 import time
 
-PATIENCE_S = 60
+PATIENCE_S = 30
 
 
 def family_of(host):
@@ -139,6 +141,12 @@ class Peers:
         sock.connect((host, int(port)))
         return self._add(TcpPeer(sock))
 
+    def tcp_silent(self, host="127.0.0.1"):
+        """A listener whose queue is full: the kernel drops every SYN, connecting goes on for ever."""
+        server = self.tcp_server(host, backlog=0)
+        self.tcp_client(server.port, host)
+        return server
+
     def udp(self, host="127.0.0.1", port=0):
         return self._add(UdpPeer(self.make(family_of(host), socket.SOCK_DGRAM), host, port))
 
@@ -149,11 +157,15 @@ class Peers:
         self._add(sock)
         return sock.getsockname()[1]
 
-    def listen_port(self, host="127.0.0.1"):
-        """A port for the script to listen on: free a moment ago, and no other test's choice."""
-        with self.make(family_of(host), socket.SOCK_STREAM) as sock:
-            sock.bind((host, 0))
-            return sock.getsockname()[1]
+    def listen_port(self, kind=socket.SOCK_STREAM):
+        """A port for the script to listen on, or to use as its own. Nobody else gets it meanwhile:
+        it stays bound here, in a way that lets the script bind it too."""
+        host = "127.0.0.1" if kind == socket.SOCK_STREAM else "127.0.0.2"  # UDP: hear nothing of it
+        sock = self.make(socket.AF_INET, kind)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, 0))
+        self._add(sock)
+        return sock.getsockname()[1]
 
     def close(self):
         for peer in self.made:

@@ -49,8 +49,6 @@ void net_register(struct net *net, struct adapter *adapter, enum adapter_id id)
     net->last_number = adapter_number(net->config.profile, id);
     if (!net->is_default_chosen)
         net->default_number = adapter_number(net->config.profile, default_of(net, id));
-    if (!net->adapters[ADAPTER_GP] || id == ADAPTER_GP)
-        net->default_number = net->last_number;
 }
 
 struct adapter *net_adapter(const struct net *net, long long number)

@@ -41,8 +41,9 @@ struct net_config {
 struct net {
     struct net_config config;
     struct adapter *adapters[ADAPTER_COUNT]; /* NULL: the board has none of this name */
-    int default_number; /* socket.dft: need not be registered; -1: there is none */
-    int last_number;    /* last registered; -1: none is */
+    int default_number;     /* socket.dft: need not be registered; -1: there is none */
+    bool is_default_chosen; /* by the script, not by registering adapters */
+    int last_number;        /* last registered; -1: none is */
 
     struct handles netc_ids; /* of struct netc */
     struct handles tags;     /* of struct sock_owner */
