@@ -1,0 +1,319 @@
+"""Measure the emulator against plain C: scripts/bench.sh builds what this needs and starts it.
+
+A round of a probe is a pair: the yardstick and the emulator run one after the other, in turns
+first, each against a fresh server. What counts is the ratio within a pair, and of all pairs the
+median. The server has CPU 0, the client CPU 1, and both work for a window of time.
+"""
+import argparse
+import collections
+import ctypes
+import fcntl
+import os
+import resource
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SERVER_CPU, CLIENT_CPU = (0, 1) if (os.cpu_count() or 1) > 1 else (-1, -1)
+FOREIGN_MAX = 0.10  # share of the CPUs that others may take before a pair is measured again
+STARTS = 5          # of a start pair, each: a start is short
+
+# awake: whether the CPUs are kept from going idle; unit and scale: of the figures shown
+Probe = collections.namedtuple("Probe", "name what op mode connections size awake unit scale target")
+RATE, BULK = ("/s", 1), ("MB/s", 1 / 1e6)
+PROBES = [
+    Probe("start", "start and end of an empty script", "start", None, 0, 0, False, "ms", 1, 3.0),
+    Probe("ping", "TCP ping-pong, 64 bytes", "ping", "echo", 1, 64, True, *RATE, 0.90),
+    Probe("udp", "UDP ping-pong, 64 bytes", "udp", "udp", 1, 64, True, *RATE, 0.90),
+    Probe("send", "send in chunks of 16 KiB", "send", "sink", 1, 16384, False, *BULK, 0.85),
+    Probe("recv", "receive in chunks of 16 KiB", "recv", "source", 1, 16384, False, *BULK, 0.85),
+    Probe("connect", "connect, peer closes, close", "connect", "hangup", 1, 64, True, *RATE, 0.85),
+    Probe("ping1000", "ping-pong on 1000 connections", "ping", "echo", 1000, 64, False, *RATE, 0.80),
+]
+START_RSS_MAX_KB = 8 * 1024
+CONNECTION_RSS_MAX_KB = 4.0
+
+
+class Unmeasured(Exception):
+    """A run that gave no figure, and why."""
+
+
+Run = collections.namedtuple("Run", "value rss_kb foreign")
+
+
+# ---- the machine ------------------------------------------------------------------------------
+
+def prepare_network():
+    """In a network namespace of our own: loopback up, a congestion control without pacing, and no
+    closed connections left waiting."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        get_flags, set_flags, up = 0x8913, 0x8914, 1
+        request = struct.pack("16sH14x", b"lo", 0)
+        flags = struct.unpack("16sH14x", fcntl.ioctl(sock, get_flags, request))[1]
+        fcntl.ioctl(sock, set_flags, struct.pack("16sH14x", b"lo", flags | up))
+    for name, value in (("tcp_congestion_control", "reno"), ("tcp_max_tw_buckets", "0"),
+                        ("ip_local_port_range", "10000 65000")):
+        try:
+            with open("/proc/sys/net/ipv4/" + name, "w", encoding="ascii") as file:
+                file.write(value)
+        except OSError as error:
+            print(f"note: {name} stays as it is: {error.strerror}")
+
+
+def busy_s():
+    """Seconds that the CPUs were busy, without nice processes: the idlers are nice."""
+    with open("/proc/stat", encoding="ascii") as file:
+        user, _, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+    return (user + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def own_s():
+    """Seconds that this process and the children it has waited for were busy."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def pin(cpu):
+    """For the server, before it starts."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
+    if cpu >= 0:
+        os.sched_setaffinity(0, {cpu})
+
+
+class Idlers:
+    """Loops of the lowest priority that keep both CPUs awake while they are on."""
+
+    def __init__(self, launch, is_on):
+        cpus = {SERVER_CPU, CLIENT_CPU} - {-1} if is_on else ()
+        self.loops = [subprocess.Popen([launch, "idle", str(cpu)]) for cpu in cpus]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for loop in self.loops:
+            loop.kill()
+            loop.wait()
+
+
+# ---- one run ------------------------------------------------------------------------------------
+
+class Bench:
+    def __init__(self, tools, emulator, window_ms, folder):
+        self.tools, self.emulator, self.window_ms, self.folder = tools, emulator, window_ms, folder
+        self.launch = os.path.join(tools, "launch")
+        self.empty = os.path.join(folder, "empty.lua")
+        with open(self.empty, "w", encoding="ascii"):
+            pass
+
+    def yardstick(self, probe, port):
+        if probe.op == "start":
+            return ["lua5.4", self.empty]
+        return [os.path.join(self.tools, "client"), probe.op, str(port), str(probe.connections),
+                str(probe.size), str(self.window_ms)]
+
+    def ours(self, probe, _port):
+        command = [self.emulator]
+        if probe.connections > 1:  # a module has 16 sockets
+            command += ["--set", f"sockets={probe.connections}"]
+        return command + [os.path.join(HERE, probe.op + ".lua")]
+
+    def run_launch(self, command, probe, port):
+        environment = dict(os.environ, BENCH_PORT=str(port), BENCH_MS=str(self.window_ms),
+                           BENCH_CONNECTIONS=str(probe.connections), BENCH_SIZE=str(probe.size))
+        done = subprocess.run([self.launch, str(CLIENT_CPU)] + command, env=environment,
+                              cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, errors="replace", check=False)
+        lines = done.stdout.splitlines()
+        status, ms, rss_kb = lines[-1].split()[1:4]
+        if status != "0":
+            told = [line for line in lines[:-1] + done.stderr.splitlines() if line.strip()]
+            raise Unmeasured(f"{command[0]}: status {status}: {(told or ['no output'])[-1]}")
+        result = [line.partition("BENCH ")[2].split() for line in lines if "BENCH " in line]
+        return result[-1] if result else None, float(ms), int(rss_kb)
+
+    def measure_start(self, make_command, probe):
+        runs = [self.run_launch(make_command(probe, 0), probe, 0) for _ in range(STARTS)]
+        return statistics.median(run[1] for run in runs), max(run[2] for run in runs)
+
+    def measure_traffic(self, make_command, probe):
+        with subprocess.Popen([os.path.join(self.tools, "server"), probe.mode], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              preexec_fn=lambda: pin(SERVER_CPU)) as server:
+            port = int(server.stdout.readline())
+            result, _, rss_kb = self.run_launch(make_command(probe, port), probe, port)
+            server.stdin.close()
+            seen, clients, span_s = server.stdout.readline().split()
+        if not result:
+            raise Unmeasured("no result")
+        count, seconds = int(result[0]), float(result[1])
+        self.cross_check(probe, count, int(seen), int(clients))
+        if probe.op == "send":  # what has arrived, by the server's clock
+            return int(seen) / float(span_s), rss_kb
+        return count * (probe.size if probe.op == "recv" else 1) / seconds, rss_kb
+
+    @staticmethod
+    def cross_check(probe, count, seen, clients):
+        """A client's claim is taken only if the server saw as much."""
+        is_true = {"ping": seen >= count * probe.size, "udp": seen >= count * probe.size,
+                   "send": seen > 0, "recv": seen >= count * probe.size,
+                   "connect": clients >= count}
+        if not count or not is_true[probe.op]:
+            raise Unmeasured(f"the client claims {count}, the server saw {seen} bytes and "
+                             f"{clients} connections")
+
+    def measure(self, make_command, probe):
+        began, busy, own = time.monotonic(), busy_s(), own_s()
+        measure = self.measure_traffic if probe.mode else self.measure_start
+        value, rss_kb = measure(make_command, probe)
+        took = (time.monotonic() - began) * (os.cpu_count() or 1)
+        foreign = max(0.0, (busy_s() - busy) - (own_s() - own)) / took
+        return Run(value, rss_kb, foreign)
+
+    def measure_pair(self, probe, ours_first):
+        sides = [self.yardstick, self.ours]
+        runs = [self.measure(side, probe) for side in (reversed(sides) if ours_first else sides)]
+        return tuple(reversed(runs)) if ours_first else tuple(runs)
+
+
+# ---- rounds and the table ------------------------------------------------------------------------
+
+class Table:
+    columns = "{:<34} {:>12} {:>12} {:>7}  {:>8}  {}"
+
+    def __init__(self):
+        self.missed, self.failed = [], []
+        print(self.columns.format("", "yardstick", "emulator", "ratio", "target", "verdict"))
+
+    def row(self, what, theirs, ours, ratio, target, is_met):
+        print(self.columns.format(what, theirs, ours, ratio, target, "met" if is_met else "MISSED"),
+              flush=True)
+        if not is_met:
+            self.missed.append(what)
+
+    def failure(self, what, why):
+        print(f"{what:<34} not measured: {why}", flush=True)
+        self.failed.append(what)
+
+
+def number(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+
+
+def median_of(pairs, side, field):
+    return statistics.median(getattr(pair[side], field) for pair in pairs)
+
+
+def show(table, probe, pairs):
+    theirs, ours = median_of(pairs, 0, "value"), median_of(pairs, 1, "value")
+    ratio = statistics.median(pair[1].value / pair[0].value for pair in pairs)
+    lower_is_better = probe.op == "start"
+    table.row(f"{probe.what}, {probe.unit}", number(theirs * probe.scale), number(ours * probe.scale),
+              f"{ratio:.2f}", f"{'<=' if lower_is_better else '>='} {probe.target:.2f}",
+              ratio <= probe.target if lower_is_better else ratio >= probe.target)
+
+
+def show_start_memory(table, pairs):
+    theirs, ours = median_of(pairs, 0, "rss_kb"), median_of(pairs, 1, "rss_kb")
+    table.row("  memory of it, MB", f"{theirs / 1024:.2f}", f"{ours / 1024:.2f}", "",
+              f"<= {START_RSS_MAX_KB / 1024:.2f}", ours <= START_RSS_MAX_KB)
+
+
+def show_connection_memory(bench, table, probe, pairs):
+    """What the process grew by from one connection to all of them."""
+    try:
+        one = [bench.measure(side, probe._replace(connections=1)).rss_kb
+               for side in (bench.yardstick, bench.ours)]
+    except Unmeasured as error:
+        table.failure("  memory of a connection", error)
+        return
+    theirs, ours = (max(0.0, median_of(pairs, side, "rss_kb") - one[side]) / (probe.connections - 1)
+                    for side in (0, 1))
+    table.row("  memory of a connection, KB", f"{theirs:.2f}", f"{ours:.2f}", "",
+              f"<= {CONNECTION_RSS_MAX_KB:.2f}", ours <= CONNECTION_RSS_MAX_KB)
+
+
+def measure_rounds(bench, probe, rounds, patience):
+    pairs = []
+    while len(pairs) < rounds:
+        began = time.monotonic()
+        pair = bench.measure_pair(probe, ours_first=len(pairs) % 2 == 1)
+        if max(run.foreign for run in pair) > FOREIGN_MAX and patience[0] > 0:
+            patience[0] -= time.monotonic() - began  # somebody else was on the CPUs: once more
+            continue
+        pairs.append(pair)
+    return pairs
+
+
+def run_probes(bench, probes, rounds, patience_s):
+    table, patience, foreign = Table(), [patience_s], []
+    for probe in probes:
+        try:
+            with Idlers(bench.launch, probe.awake):
+                pairs = measure_rounds(bench, probe, rounds, patience)
+        except Unmeasured as error:
+            table.failure(f"{probe.what}, {probe.unit}", error)
+            continue
+        foreign += [run.foreign for pair in pairs for run in pair]
+        show(table, probe, pairs)
+        if probe.op == "start":
+            show_start_memory(table, pairs)
+        if probe.connections > 1:
+            show_connection_memory(bench, table, probe, pairs)
+    print()
+    if foreign and max(foreign) > FOREIGN_MAX:
+        print(f"Other processes took up to {100 * max(foreign):.0f} % of the CPUs: measure again on "
+              "a quiet machine.")
+    return table
+
+
+def parse_arguments():
+    names = [probe.name for probe in PROBES]
+    parser = argparse.ArgumentParser(prog="scripts/bench.sh", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="exit status: 0 measured, whatever the verdict; "
+                                            "1 something could not be measured")
+    parser.add_argument("--quick", action="store_true", help="windows of 100 ms instead of 400")
+    parser.add_argument("--rounds", type=int, default=5, help="pairs of a probe (default 5)")
+    parser.add_argument("--probe", action="append", choices=names, metavar="NAME",
+                        help="only this one; may be repeated: " + ", ".join(names))
+    parser.add_argument("--tools", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--emulator", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--own-network", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.rounds < 1:
+        parser.error("--rounds takes a number from 1")
+    return arguments
+
+
+def main():
+    arguments = parse_arguments()
+    if arguments.own_network:
+        prepare_network()
+    else:
+        print("note: no network namespace to be had; measuring in this one")
+    if SERVER_CPU < 0:
+        print("note: one CPU only: the ratios say little")
+    else:
+        os.sched_setaffinity(0, {SERVER_CPU})
+    probes = [probe for probe in PROBES if not arguments.probe or probe.name in arguments.probe]
+    print(f"{arguments.rounds} pairs each, medians; the yardstick is plain C on epoll, for the start "
+          "it is lua5.4 with an empty file\n")
+    with tempfile.TemporaryDirectory(prefix="luatos-emu-bench-") as folder:
+        bench = Bench(arguments.tools, arguments.emulator, 100 if arguments.quick else 400, folder)
+        table = run_probes(bench, probes, arguments.rounds, 30 if arguments.quick else 120)
+    if table.missed:
+        print(f"Verdict: {len(table.missed)} missed: {'; '.join(map(str.strip, table.missed))}")
+    elif not table.failed:
+        print("Verdict: all targets met.")
+    return 1 if table.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
