@@ -1,0 +1,105 @@
+/* The lab's name server, over UDP and TCP (RFC 1035 4.2). It has one address to tell: the lab's. */
+#include <string.h>
+
+#include "adapters/lab/lab_priv.h"
+#include "emu/dns_msg.h"
+#include "emu/trace.h"
+
+#define PEER_DOMAIN ".lab"
+#define PREFIX_LEN  2 /* over TCP the length of a message comes before it */
+
+static const char *const names[] = { "netlab.luatos.com" };
+
+/* "echo.lab" and so on. */
+static bool is_peer_name(const char *name)
+{
+    const char *dot = strchr(name, '.');
+
+    if (!dot || strcmp(dot, PEER_DOMAIN) != 0)
+        return false;
+    for (size_t i = 0; i < lab_peers_count; i++) {
+        const char *peer = lab_peers[i].name;
+
+        if (strlen(peer) == (size_t)(dot - name) && strncmp(peer, name, strlen(peer)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_known(const char *name)
+{
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return is_peer_name(name);
+}
+
+/* Length of the answer; 0: @query is none, and gets none. */
+static size_t answer_query(const struct lab_server *server, const struct endpoint *from,
+                           const uint8_t *query, size_t len, uint8_t answer[DNS_MSG_MAX])
+{
+    char name[DNS_NAME_MAX], from_text[ENDPOINT_TEXT_MAX];
+    const struct endpoint *addr = lab_dns(server->lab);
+    struct dns_asked asked;
+    enum dns_rcode rcode;
+
+    if (dns_read_query(query, len, &asked) < 0)
+        return 0;
+    rcode = asked.rcode;
+    dns_name_text(&asked.question.name, name);
+    if (rcode == DNS_RCODE_OK && !is_known(name))
+        rcode = DNS_RCODE_NXDOMAIN;
+    trace_emit(server->lab->config.trace, "lab.dns", "{s:s, s:i, s:i, s:s}", "name", name, "type",
+               (int)asked.question.type, "rcode", (int)rcode, "from",
+               endpoint_text(from, from_text));
+    return dns_write_answer(&asked, rcode, addr, 1, answer);
+}
+
+static ssize_t dns_dgram(struct lab_server *server, const struct endpoint *from,
+                         const uint8_t *data, size_t len, uint8_t answer[LAB_READ_CAP])
+{
+    size_t answer_len = answer_query(server, from, data, len, answer);
+
+    return answer_len ? (ssize_t)answer_len : -1;
+}
+
+static void send_answer(struct lab_stream *stream, const uint8_t *query, size_t len)
+{
+    uint8_t framed[PREFIX_LEN + DNS_MSG_MAX];
+    size_t answer_len =
+        answer_query(stream->server, &stream->from, query, len, framed + PREFIX_LEN);
+    struct writer w;
+
+    if (!answer_len) {
+        lab_stream_end(stream);
+        return;
+    }
+    writer_init(&w, framed, PREFIX_LEN);
+    writer_u16(&w, (uint16_t)answer_len);
+    lab_stream_write(stream, framed, PREFIX_LEN + answer_len);
+}
+
+/* Answer what has come whole; a query longer than any that is needed is the end. */
+static void dns_received(struct lab_stream *stream, const uint8_t *data, size_t len)
+{
+    byteq_append(&stream->inq, data, len);
+    while (stream->inq.len && !stream->is_ending) {
+        struct reader r;
+        uint16_t query_len;
+        const uint8_t *query;
+
+        reader_init(&r, byteq_front(&stream->inq), stream->inq.len);
+        query_len = reader_u16(&r);
+        if (query_len > DNS_MSG_MAX)
+            lab_stream_end(stream);
+        query = reader_bytes(&r, query_len);
+        if (r.failed)
+            return;
+        send_answer(stream, query, query_len);
+        byteq_drop(&stream->inq, PREFIX_LEN + query_len);
+    }
+}
+
+const struct lab_stream_ops lab_dns_stream = { .received = dns_received };
+const struct lab_dgram_ops lab_dns_dgram = { .received = dns_dgram };

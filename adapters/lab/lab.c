@@ -1,0 +1,192 @@
+#include "adapters/lab/lab.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "adapters/lab/lab_priv.h"
+#include "emu/rng.h"
+#include "emu/trace.h"
+#include "emu/util.h"
+
+#define DNS_SERVICE   40053
+#define ADDRESS_TRIES 64 /* addresses of which some port was taken */
+#define BACKLOG       64
+
+/* clang-format off */
+const struct lab_peer lab_peers[] = {
+    { .name = "dns", .type = SOCK_TYPE_TCP, .port = DNS_SERVICE, .stream = &lab_dns_stream,
+      .what = "knows netlab.luatos.com and NAME.lab" },
+    { .name = "dns", .type = SOCK_TYPE_UDP, .port = DNS_SERVICE, .dgram = &lab_dns_dgram,
+      .what = "knows netlab.luatos.com and NAME.lab" },
+    { .name = "echo", .type = SOCK_TYPE_TCP, .port = 40123, .stream = &lab_echo_stream,
+      .what = "sends back what it gets" },
+    { .name = "echo", .type = SOCK_TYPE_UDP, .port = 40123, .dgram = &lab_echo_dgram,
+      .what = "sends back what it gets" },
+    { .name = "sink", .type = SOCK_TYPE_TCP, .port = 40124, .stream = &lab_sink_stream,
+      .what = "reads and says nothing" },
+    { .name = "source", .type = SOCK_TYPE_TCP, .port = 40125, .stream = &lab_source_stream,
+      .what = "sends for ever" },
+    { .name = "hangup", .type = SOCK_TYPE_TCP, .port = 40126, .stream = &lab_hangup_stream,
+      .what = "closes at once" },
+};
+/* clang-format on */
+const size_t lab_peers_count = sizeof(lab_peers) / sizeof(lab_peers[0]);
+
+void lab_to_sockaddr(const struct endpoint *ep, struct sockaddr_in *sa)
+{
+    *sa = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(ep->port) };
+    memcpy(&sa->sin_addr, ep->addr, sizeof(sa->sin_addr));
+}
+
+void lab_from_sockaddr(struct endpoint *ep, const struct sockaddr_in *sa)
+{
+    *ep = (struct endpoint){ .family = IP_FAMILY_V4, .port = ntohs(sa->sin_port) };
+    memcpy(ep->addr, &sa->sin_addr, sizeof(sa->sin_addr));
+}
+
+int lab_again(struct lab *lab, struct loop_fd *source, uint32_t events)
+{
+    loop_remove(lab->config.loop, source);
+    return loop_add(lab->config.loop, source, events); /* tells at once what is ready */
+}
+
+void lab_trace(const struct lab_server *server, const char *kind, const struct endpoint *from)
+{
+    char text[ENDPOINT_TEXT_MAX];
+
+    trace_emit(server->lab->config.trace, kind, "{s:s, s:s}", "peer", server->peer->name, "from",
+               endpoint_text(from, text));
+}
+
+/* ---- servers -------------------------------------------------------------------------------- */
+
+static void server_close(struct lab_server *server)
+{
+    if (server->source.fd < 0)
+        return;
+    loop_remove(server->lab->config.loop, &server->source);
+    close(server->source.fd);
+    server->source.fd = -1;
+}
+
+/*
+ * A TCP port that someone listens on is never shared, so the first row, which is TCP, keeps the
+ * address to this lab. UDP ports may be shared: a script's own socket for any address can have the
+ * same number, and the lab's, for one address, comes first.
+ */
+static int listen_on(int fd, const struct sockaddr_in *sa, bool is_tcp)
+{
+    const int on = 1;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0)
+        return -errno;
+    return is_tcp && listen(fd, BACKLOG) < 0 ? -errno : 0;
+}
+
+static int server_open(struct lab_server *server)
+{
+    bool is_tcp = server->peer->type == SOCK_TYPE_TCP;
+    struct endpoint ep = server->lab->dns;
+    struct sockaddr_in sa;
+    int fd, rc;
+
+    fd = socket(AF_INET, (is_tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    ep.port = server->peer->port;
+    lab_to_sockaddr(&ep, &sa);
+    server->source =
+        (struct loop_fd){ .fd = fd, .ready = is_tcp ? lab_on_listener : lab_on_dgrams };
+    rc = listen_on(fd, &sa, is_tcp);
+    if (rc == 0)
+        rc = loop_add(server->lab->config.loop, &server->source, EPOLLIN);
+    if (rc < 0)
+        server_close(server);
+    return rc;
+}
+
+static void close_servers(struct lab *lab)
+{
+    for (size_t i = 0; i < lab_peers_count; i++)
+        server_close(&lab->servers[i]);
+}
+
+/* All of them on the lab's address, or none. */
+static int open_servers(struct lab *lab)
+{
+    for (size_t i = 0; i < lab_peers_count; i++) {
+        int rc = server_open(&lab->servers[i]);
+
+        if (rc < 0) {
+            close_servers(lab);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+/*
+ * Somewhere in 127.1.0.1 to 127.254.254.254, away from 127.0.0.x, where the host has its own.
+ * The device's rng gives one number whatever happens here, so that a seeded run stays the same
+ * when it finds its address taken.
+ */
+static int find_address(struct lab *lab)
+{
+    struct rng rng;
+    int rc = -EADDRINUSE;
+
+    rng_init(&rng, rng_next(lab->config.rng));
+    for (int i = 0; i < ADDRESS_TRIES && rc == -EADDRINUSE; i++) {
+        endpoint_set_v4(&lab->dns, 127, (uint8_t)(1 + rng_below(&rng, 254)),
+                        (uint8_t)rng_below(&rng, 255), (uint8_t)(1 + rng_below(&rng, 254)));
+        lab->dns.port = DNS_SERVICE;
+        rc = open_servers(lab);
+    }
+    return rc;
+}
+
+static struct lab *lab_new(const struct lab_config *config)
+{
+    struct lab *lab = xcalloc(1, sizeof(*lab));
+
+    lab->config = *config;
+    list_init(&lab->streams);
+    lab->servers = xcalloc(lab_peers_count, sizeof(*lab->servers));
+    for (size_t i = 0; i < lab_peers_count; i++)
+        lab->servers[i] = (struct lab_server){ .lab = lab, .peer = &lab_peers[i], .source.fd = -1 };
+    return lab;
+}
+
+int lab_open(struct lab **lab, const struct lab_config *config)
+{
+    struct lab *made = lab_new(config);
+    char text[ENDPOINT_TEXT_MAX];
+    int rc = find_address(made);
+
+    if (rc < 0) {
+        lab_close(made);
+        return rc;
+    }
+    trace_emit(config->trace, "lab.open", "{s:s}", "address",
+               endpoint_ip_text(lab_dns(made), text));
+    *lab = made;
+    return 0;
+}
+
+void lab_close(struct lab *lab)
+{
+    list_for_each_safe(node, &lab->streams)
+        lab_stream_close(container_of(node, struct lab_stream, link));
+    close_servers(lab);
+    free(lab->servers);
+    free(lab);
+}
+
+const struct endpoint *lab_dns(const struct lab *lab)
+{
+    return &lab->dns;
+}

@@ -1,0 +1,39 @@
+/* The lab's simple peers: echo, sink, source, hangup. */
+#include <string.h>
+
+#include "adapters/lab/lab_priv.h"
+
+#define PATTERN_FIRST 0x20
+#define PATTERN_LEN   95 /* the printable characters of ASCII; prime to every power of two */
+#define PIECE_LEN     (PATTERN_LEN * 172) /* about 16 KiB, whole patterns */
+
+static void echo_received(struct lab_stream *stream, const uint8_t *data, size_t len)
+{
+    lab_stream_write(stream, data, len);
+}
+
+static ssize_t echo_dgram(struct lab_server *server, const struct endpoint *from,
+                          const uint8_t *data, size_t len, uint8_t answer[LAB_READ_CAP])
+{
+    (void)server;
+    (void)from;
+    memcpy(answer, data, len);
+    return (ssize_t)len;
+}
+
+static void source_writable(struct lab_stream *stream)
+{
+    char piece[PIECE_LEN];
+
+    /* nothing waits, so what the kernel has taken is all that was written */
+    for (size_t i = 0; i < sizeof(piece); i++)
+        piece[i] = (char)(PATTERN_FIRST + (stream->tx + i) % PATTERN_LEN);
+    lab_stream_write(stream, piece, sizeof(piece));
+}
+
+const struct lab_stream_ops lab_echo_stream = { .received = echo_received };
+const struct lab_stream_ops lab_sink_stream = { 0 };
+const struct lab_stream_ops lab_source_stream = { .writable = source_writable };
+const struct lab_stream_ops lab_hangup_stream = { .opened = lab_stream_end };
+
+const struct lab_dgram_ops lab_echo_dgram = { .received = echo_dgram };
