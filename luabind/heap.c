@@ -99,10 +99,14 @@ static void give(struct heap *heap, void *ptr, size_t size)
     heap->used -= block;
 }
 
-/* --gc-stress: a refused request makes Lua collect everything and ask again. */
-static bool refuses(struct heap *heap)
+/*
+ * --gc-stress: a refused request makes Lua collect everything and ask again. Only its core does:
+ * new objects, which it marks by the kind in place of the old size. The buffers of lauxlib.c would
+ * fail.
+ */
+static bool refuses(struct heap *heap, size_t kind)
 {
-    return heap->stress && ++heap->requests % heap->stress == 0;
+    return heap->stress && kind && ++heap->requests % heap->stress == 0;
 }
 
 void *heap_alloc(void *ud, void *ptr, size_t old_size, size_t new_size)
@@ -112,7 +116,7 @@ void *heap_alloc(void *ud, void *ptr, size_t old_size, size_t new_size)
     void *to;
 
     if (!ptr)
-        return new_size && !refuses(heap) ? take(heap, new_size) : NULL;
+        return new_size && !refuses(heap, old_size) ? take(heap, new_size) : NULL;
     if (!new_size) {
         give(heap, ptr, old_size);
         return NULL;
@@ -121,7 +125,7 @@ void *heap_alloc(void *ud, void *ptr, size_t old_size, size_t new_size)
     (void)class_of(new_size, &new_block);
     if (old_block == new_block)
         return ptr;
-    to = new_size > old_size && refuses(heap) ? NULL : take(heap, new_size);
+    to = take(heap, new_size);
     if (!to) /* shrinking must not fail: the block stays, and counts as a small one from now on */
         return new_size <= old_size ? ptr : NULL;
     memcpy(to, ptr, old_size < new_size ? old_size : new_size);

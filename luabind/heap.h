@@ -22,7 +22,7 @@ struct heap {
     size_t top; /* bytes handed out at least once */
     size_t used, peak;
     void *free[HEAP_CLASSES];
-    unsigned stress; /* 0, or: refuse every so many-th request once (--gc-stress) */
+    unsigned stress; /* 0, or: refuse every so many-th new object once (--gc-stress) */
     unsigned requests;
 };
 
