@@ -7,7 +7,7 @@
  *
  * The standard files: a module has no console but its log. What is written to io.stdout and
  * io.stderr becomes lines of the log, as print's: a line when its end is written; a line without
- * an end at flush(), when it has grown to CONSOLE_LINE_MAX, or when the VM closes. io.stdin is at
+ * an end at flush(), when it has grown to LINE_MAX_LEN, or when the VM closes. io.stdin is at
  * its end.
  */
 #include <errno.h>
@@ -31,10 +31,8 @@
 #define DEFAULT_INPUT  "_IO_input"
 #define DEFAULT_OUTPUT "_IO_output"
 
-#define CONSOLE_TYPE     "luatos-emu.console*"
-#define CONSOLE_LINE_MAX ((size_t)1024 * 1024)
-#define CONSOLE_LINE_MIN ((size_t)256)
-
+#define LINE_MAX_LEN   ((size_t)1024 * 1024)
+#define LINE_SPARE     ((size_t)256)
 #define READ_CHUNK     LUAL_BUFFERSIZE
 #define LIST_DEFAULT   10
 #define LIST_MAX       100 /* entries; liolib.c */
@@ -68,12 +66,11 @@ static int close_file(lua_State *L)
 }
 
 /* A closed stream, on the stack: from now on nothing that is put into it can get lost. */
-static luaL_Stream *push_stream(lua_State *L)
+static luaL_Stream *push_stream(lua_State *L, size_t size)
 {
-    luaL_Stream *stream = lua_newuserdatauv(L, sizeof(*stream), 0);
+    luaL_Stream *stream = lua_newuserdatauv(L, size, 0);
 
-    stream->f = NULL;
-    stream->closef = NULL;
+    memset(stream, 0, size);
     luaL_setmetatable(L, LUA_FILEHANDLE);
     return stream;
 }
@@ -128,7 +125,7 @@ static FILE *open_path(struct vfs *vfs, const char *path, const char *mode, int 
 /* The stream of an opened file on the stack; false with errno: the stream stays closed. */
 static bool push_opened(lua_State *L, const char *path, const char *mode, int flags)
 {
-    luaL_Stream *stream = push_stream(L);
+    luaL_Stream *stream = push_stream(L, sizeof(*stream));
 
     stream->f = open_path(vfs_of(L), path, mode, flags);
     if (stream->f)
@@ -140,8 +137,8 @@ static int io_open(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
     const char *mode = luaL_optstring(L, 2, "r");
-    char clean[MODE_MAX];
-    int flags;
+    char clean[MODE_MAX] = "";
+    int flags = 0;
 
     luaL_argcheck(L, parse_mode(mode, clean, &flags), 2, "invalid mode");
     return push_opened(L, path, clean, flags) ? 1 : luaL_fileresult(L, 0, path);
@@ -193,11 +190,6 @@ static int io_tmpfile(lua_State *L)
     return 1;
 }
 
-static int io_popen(lua_State *L)
-{
-    return luaL_error(L, "'popen' not supported");
-}
-
 /* ---- lines ------------------------------------------------------------------------------------------ */
 
 /* What io.lines(name) gives to "for": upvalues are file:lines()'s iterator and the file. */
@@ -233,12 +225,8 @@ static int io_lines(lua_State *L)
     else
         lua_getfield(L, LUA_REGISTRYINDEX, DEFAULT_INPUT);
     lua_replace(L, 1);
-    (void)check_open(L);
-    lua_pushvalue(L, 1);
-    lua_insert(L, 1);                      /* file, file, formats */
-    lua_pushvalue(L, lua_upvalueindex(1)); /* file:lines */
-    lua_insert(L, 2);
-    lua_call(L, lua_gettop(L) - 2, 1);
+    (void)lua_tocfunction(L,
+                          lua_upvalueindex(1))(L); /* file:lines: the iterator takes the formats */
     if (!path)
         return 1;
     lua_pushvalue(L, 1);
@@ -249,71 +237,58 @@ static int io_lines(lua_State *L)
     return 4;
 }
 
-/* ---- the console -------------------------------------------------------------------------------------- */
+/* ---- the standard files ----------------------------------------------------------------------------------- */
 
-struct console {
-    FILE *file;
+struct standard_file {
+    luaL_Stream stream; /* first: Lua sees only this */
     struct log *log;
     char *line; /* what was written since the last line end */
     size_t len, cap;
 };
 
-static void console_end_line(struct console *console)
+static void end_line(struct standard_file *file)
 {
-    log_print(console->log, console->line ? console->line : "", console->len);
-    console->len = 0;
+    log_print(file->log, file->line ? file->line : "", file->len);
+    file->len = 0;
 }
 
-static void console_add(struct console *console, const char *text, size_t len)
+static void add_text(struct standard_file *file, const char *text, size_t len)
 {
     while (len) {
-        size_t room = CONSOLE_LINE_MAX - console->len;
+        size_t room = LINE_MAX_LEN - file->len;
         size_t part = len < room ? len : room;
 
-        if (console->len + part > console->cap) {
-            console->cap = 2 * (console->len + part) + CONSOLE_LINE_MIN;
-            console->line = xrealloc(console->line, console->cap);
+        if (file->len + part > file->cap) {
+            file->cap = 2 * (file->len + part) + LINE_SPARE;
+            file->line = xrealloc(file->line, file->cap);
         }
-        memcpy(console->line + console->len, text, part);
-        console->len += part;
+        memcpy(file->line + file->len, text, part);
+        file->len += part;
         text += part;
         len -= part;
-        if (console->len == CONSOLE_LINE_MAX)
-            console_end_line(console);
+        if (file->len == LINE_MAX_LEN)
+            end_line(file);
     }
 }
 
 /* The C library calls it for what is written to the file. */
-static ssize_t console_write(void *cookie, const char *text, size_t len)
+static ssize_t write_lines(void *cookie, const char *text, size_t len)
 {
-    struct console *console = cookie;
+    struct standard_file *file = cookie;
     const char *at = text, *end = text + len, *line_end;
 
     while (at < end) {
         line_end = memchr(at, '\n', (size_t)(end - at));
-        console_add(console, at, (size_t)((line_end ? line_end : end) - at));
+        add_text(file, at, (size_t)((line_end ? line_end : end) - at));
         if (!line_end)
             break;
-        console_end_line(console);
+        end_line(file);
         at = line_end + 1;
     }
     return (ssize_t)len;
 }
 
-static int console_gc(lua_State *L)
-{
-    struct console *console = luaL_checkudata(L, 1, CONSOLE_TYPE);
-
-    if (console->file)
-        (void)fclose(console->file);
-    console->file = NULL;
-    if (console->len)
-        console_end_line(console);
-    free(console->line);
-    console->line = NULL;
-    return 0;
-}
-
+/* What closes a standard file, as far as the script can. */
 static int keep_open(lua_State *L)
 {
     luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
@@ -324,29 +299,25 @@ static int keep_open(lua_State *L)
     return 2;
 }
 
-/*
- * A standard file, into the table on top of the stack. Its console is made first, so that at the
- * VM's end it is the later one to be collected.
- */
+static struct standard_file *standard_file_of(luaL_Stream *stream)
+{
+    return stream->closef == keep_open ? container_of(stream, struct standard_file, stream) : NULL;
+}
+
 static void add_standard_file(lua_State *L, const char *name, const char *which, bool is_output)
 {
-    static const cookie_io_functions_t output = { .write = console_write };
+    static const cookie_io_functions_t lines = { .write = write_lines };
     static const cookie_io_functions_t nothing = { .read = NULL };
-    struct console *console = lua_newuserdatauv(L, sizeof(*console), 0);
-    luaL_Stream *stream;
+    luaL_Stream *stream = push_stream(L, sizeof(struct standard_file));
+    struct standard_file *file = container_of(stream, struct standard_file, stream);
 
-    *console = (struct console){ .log = &vm_of(L)->config.device->log };
-    luaL_setmetatable(L, CONSOLE_TYPE);
-    console->file = fopencookie(console, is_output ? "w" : "r", is_output ? output : nothing);
-    if (!console->file)
-        luaL_error(L, "%s: %s", name, strerror(errno));
-    if (is_output)
-        (void)setvbuf(console->file, NULL, _IONBF, 0); /* whole lines are made here */
-    stream = push_stream(L);
-    stream->f = console->file;
+    file->log = &vm_of(L)->config.device->log;
+    stream->f = fopencookie(file, is_output ? "w" : "r", is_output ? lines : nothing);
+    if (!stream->f)
+        luaL_error(L, "io.%s: %s", name, strerror(errno));
     stream->closef = keep_open;
-    lua_insert(L, -2);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, console->file); /* lives as long as the VM */
+    if (is_output)
+        (void)setvbuf(stream->f, NULL, _IONBF, 0); /* lines are made here */
     if (which) {
         lua_pushvalue(L, -1);
         lua_setfield(L, LUA_REGISTRYINDEX, which);
@@ -354,41 +325,65 @@ static void add_standard_file(lua_State *L, const char *name, const char *which,
     lua_setfield(L, -2, name);
 }
 
-/* After Lua's own flush: a line without an end goes out too. */
-static void flush_console(lua_State *L, const FILE *file)
+/* Lua's own __gc (the upvalue) leaves the standard files open: it does not own them. */
+static int collect_stream(lua_State *L)
 {
-    struct console *console;
+    luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+    struct standard_file *file = standard_file_of(stream);
 
-    lua_rawgetp(L, LUA_REGISTRYINDEX, file);
-    console = luaL_testudata(L, -1, CONSOLE_TYPE);
-    if (console && console->len)
-        console_end_line(console);
-    lua_pop(L, 1);
+    if (!file)
+        return lua_tocfunction(L, lua_upvalueindex(1))(L);
+    stream->closef = NULL;
+    (void)fclose(stream->f);
+    if (file->len)
+        end_line(file);
+    free(file->line);
+    file->line = NULL;
+    return 0;
+}
+
+static void flush_line(luaL_Stream *stream)
+{
+    struct standard_file *file = standard_file_of(stream);
+
+    if (file && file->len)
+        end_line(file);
 }
 
 static int flush_stream(lua_State *L)
 {
-    FILE *file = check_open(L)->f;
-    int rc;
+    luaL_Stream *stream = check_open(L);
+    int results = lua_tocfunction(L, lua_upvalueindex(1))(L);
 
-    errno = 0;
-    rc = fflush(file);
-    flush_console(L, file);
-    return luaL_fileresult(L, rc == 0, NULL);
+    flush_line(stream);
+    return results;
 }
 
 static int io_flush(lua_State *L)
 {
-    lua_settop(L, 0);
+    int results = lua_tocfunction(L, lua_upvalueindex(1))(L);
+
     lua_getfield(L, LUA_REGISTRYINDEX, DEFAULT_OUTPUT);
-    if (!((luaL_Stream *)lua_touserdata(L, 1))->closef)
-        return luaL_error(L, "default output file is closed");
-    return flush_stream(L);
+    flush_line(lua_touserdata(L, -1));
+    lua_pop(L, 1);
+    return results;
+}
+
+/* Lua's own shows the address of the FILE, which is another one in every run. */
+static int stream_to_string(lua_State *L)
+{
+    const luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+
+    if (stream->closef)
+        lua_pushfstring(L, "file (%p)", (const void *)stream);
+    else
+        lua_pushliteral(L, "file (closed)");
+    return 1;
 }
 
 /* ---- methods that take a zbuff ------------------------------------------------------------------------ */
 
-/* Lua's own write (the upvalue) with each zbuff replaced by what is used of it. */
+/* Lua's own write (the upvalue: here and below, run in our frame, so its messages fit) with each zbuff replaced by what is used of it. */
 static int write_any(lua_State *L)
 {
     int args = lua_gettop(L);
@@ -401,10 +396,7 @@ static int write_any(lua_State *L)
         lua_pushlstring(L, buff->used ? (const char *)buff->data : "", buff->used);
         lua_replace(L, arg);
     }
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, args, LUA_MULTRET);
-    return lua_gettop(L);
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
 /* file:fill(buff, off, n): read into the buffer; its used length stays. */
@@ -474,11 +466,11 @@ static int io_read_file(lua_State *L)
     const char *mode = luaL_optstring(L, 2, "rb");
     lua_Integer off = luaL_optinteger(L, 3, 0);
     lua_Integer left = luaL_optinteger(L, 4, LUA_MAXINTEGER);
-    char clean[MODE_MAX];
+    char clean[MODE_MAX] = "";
     luaL_Stream *stream;
     luaL_Buffer out;
     size_t n;
-    int flags;
+    int flags = 0;
 
     luaL_argcheck(L, parse_mode(mode, clean, &flags), 2, "invalid mode");
     if (!push_opened(L, path, clean, flags))
@@ -508,10 +500,10 @@ static int io_write_file(lua_State *L)
     size_t len;
     const char *data = luaL_checklstring(L, 2, &len);
     const char *mode = luaL_optstring(L, 3, "wb+");
-    char clean[MODE_MAX];
+    char clean[MODE_MAX] = "";
     bool is_written;
     FILE *file;
-    int flags;
+    int flags = 0;
 
     luaL_argcheck(L, parse_mode(mode, clean, &flags), 3, "invalid mode");
     file = open_path(vfs_of(L), path, clean, flags);
@@ -569,7 +561,7 @@ static int io_lsdir(lua_State *L)
     int rc = 1;
 
     max = max < 0 ? LIST_DEFAULT : max < LIST_MAX ? max : LIST_MAX;
-    first = first > 0 ? first : 0;
+    first = first < 0 ? 0 : first < VFS_FILES_MAX ? first : VFS_FILES_MAX;
     lua_pushboolean(L, true);
     lua_newtable(L);
     for (lua_Integer i = 0; i < max; i++) {
@@ -605,8 +597,6 @@ static const luaL_Reg functions[] = {
     { "input", io_input },
     { "output", io_output },
     { "tmpfile", io_tmpfile },
-    { "popen", io_popen },
-    { "flush", io_flush },
     { "exists", io_exists },
     { "dexist", io_dexist },
     { "fileSize", io_file_size },
@@ -632,10 +622,12 @@ static void wrap(lua_State *L, const char *name, lua_CFunction function)
 static void change_methods(lua_State *L)
 {
     luaL_getmetatable(L, LUA_FILEHANDLE);
+    wrap(L, "__gc", collect_stream);
+    lua_pushcfunction(L, stream_to_string);
+    lua_setfield(L, -2, "__tostring");
     lua_getfield(L, -1, "__index");
     wrap(L, "write", write_any);
-    lua_pushcfunction(L, flush_stream);
-    lua_setfield(L, -2, "flush");
+    wrap(L, "flush", flush_stream);
     lua_pushcfunction(L, fill_zbuff);
     lua_setfield(L, -2, "fill");
     lua_pop(L, 2);
@@ -658,15 +650,14 @@ int luaopen_luatos_io(lua_State *L)
         { "DIR", ENTRY_TYPE_FOLDER },
     };
 
-    luaL_newmetatable(L, CONSOLE_TYPE);
-    lua_pushcfunction(L, console_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
     (void)luaopen_io(L);
     luaL_setfuncs(L, functions, 0);
     change_methods(L);
     set_lines(L);
     wrap(L, "write", write_any);
+    wrap(L, "flush", io_flush);
+    lua_pushnil(L); /* a module has no processes */
+    lua_setfield(L, -2, "popen");
     set_constants(L, constants, ARRAY_LEN(constants));
     add_standard_file(L, "stdin", DEFAULT_INPUT, false);
     add_standard_file(L, "stdout", DEFAULT_OUTPUT, true);
