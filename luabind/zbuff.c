@@ -1,5 +1,6 @@
 #include "luabind/zbuff.h"
 
+#include <assert.h>
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,21 +27,35 @@ struct zbuff *zbuff_check(lua_State *L, int arg)
     return luaL_checkudata(L, arg, ZBUFF_TYPE);
 }
 
+/* A frame that no longer fits its buffer is none any more. */
+static void drop_frame_beyond(struct zbuff *buff)
+{
+    if ((uint64_t)buff->width * buff->height * buff->bits <= (uint64_t)buff->len * 8)
+        return;
+    buff->width = buff->height = 0;
+    buff->bits = 0;
+}
+
 bool zbuff_resize(struct zbuff *buff, size_t len)
 {
-    uint8_t *data;
+    uint8_t *data = NULL;
 
     if (len > ZBUFF_LEN_MAX)
         return false;
-    data = realloc(buff->data, len ? len : 1);
-    if (!data)
-        return false;
+    if (len) {
+        data = realloc(buff->data, len);
+        if (!data)
+            return false;
+    } else {
+        free(buff->data);
+    }
     if (len > buff->len)
         memset(data + buff->len, 0, len - buff->len);
     buff->data = data;
     buff->len = len;
     if (buff->used > len)
         buff->used = len;
+    drop_frame_beyond(buff);
     return true;
 }
 
@@ -77,19 +92,30 @@ static bool is_bool(lua_State *L, int arg)
 
 /* ---- making one ---------------------------------------------------------------------------- */
 
+/* Item @i of the table in argument 1. */
+static lua_Integer frame_item(lua_State *L, int i)
+{
+    int is_integer;
+    lua_Integer value;
+
+    lua_rawgeti(L, 1, i);
+    value = lua_tointegerx(L, -1, &is_integer);
+    luaL_argcheck(L, is_integer, 1, "{width, height, bits} expected");
+    lua_pop(L, 1);
+    return value;
+}
+
 /* The frame buffer form: {width, height, bits}. Its size in bytes; 0: refused. */
 static size_t frame_size(lua_State *L, struct zbuff *frame)
 {
+    lua_Integer depth = frame_item(L, 3);
     uint64_t bits;
 
-    for (int i = 1; i <= 3; i++)
-        lua_rawgeti(L, 1, i);
-    frame->width = (uint32_t)luaL_checkinteger(L, -3);
-    frame->height = (uint32_t)luaL_checkinteger(L, -2);
-    frame->bits = (uint8_t)luaL_checkinteger(L, -1);
-    lua_pop(L, 3);
-    if (!zbuff_depth_is_valid(frame->bits))
+    frame->width = (uint32_t)frame_item(L, 1);
+    frame->height = (uint32_t)frame_item(L, 2);
+    if (!zbuff_depth_is_valid(depth))
         return 0;
+    frame->bits = (uint8_t)depth;
     bits = (uint64_t)frame->width * frame->height;
     bits = bits <= FRAME_BITS_MAX ? bits * frame->bits : UINT64_MAX;
     if (!bits || bits > FRAME_BITS_MAX) {
@@ -140,6 +166,8 @@ static int zbuff_create(lua_State *L)
         firmware_log(L, LOG_LEVEL_INFO, TAG, "create large size: %zu kbyte, trigger force GC",
                      len / 1024);
         lua_gc(L, LUA_GCCOLLECT);
+    } else {
+        lua_gc(L, LUA_GCSTEP, (int)(len / 1024 + 1)); /* Lua does not see these bytes: tell it */
     }
     if (len <= ZBUFF_LEN_MAX)
         made.data = calloc(1, len);
@@ -192,8 +220,9 @@ static int zbuff_read(lua_State *L)
     size_t count = (uint32_t)opt_int32(L, 2, 1); /* negative: all the rest */
 
     count = count < rest(buff) ? count : rest(buff);
-    lua_pushlstring(L, count ? (const char *)buff->data + buff->used : "", count);
-    buff->used += count;
+    buff->used +=
+        count; /* before the push: it may collect, and a __gc of the script change @buff */
+    lua_pushlstring(L, count ? (const char *)buff->data + buff->used - count : "", count);
     return 1;
 }
 
@@ -220,6 +249,12 @@ static int zbuff_seek(lua_State *L)
     return 1;
 }
 
+/* The format is argument 2 here, self being the first. */
+static int bad_code(lua_State *L, char letter)
+{
+    return luaL_argerror(L, 2, lua_pushfstring(L, "bad code `%c'", letter));
+}
+
 static int zbuff_pack(lua_State *L)
 {
     struct zbuff *buff = zbuff_check(L, 1);
@@ -239,9 +274,10 @@ static int zbuff_pack(lua_State *L)
             else if (item.letter == 'A')
                 bytes = luaL_checklstring(L, arg++, &size);
             else
-                return pack_bad_code(L, item.letter);
+                return bad_code(L, item.letter);
             size = size < rest(buff) ? size : rest(buff); /* the last one is cut */
-            memcpy(buff->data + buff->used, bytes, size);
+            if (size)
+                memcpy(buff->data + buff->used, bytes, size);
             buff->used += size;
         }
     }
@@ -253,7 +289,7 @@ static int zbuff_unpack(lua_State *L)
 {
     struct zbuff *buff = zbuff_check(L, 1);
     struct pack_format format = { .at = luaL_checkstring(L, 2) };
-    size_t pos = buff->used;
+    size_t start = buff->used, pos = start;
     struct pack_item item;
     bool more = true;
 
@@ -264,9 +300,9 @@ static int zbuff_unpack(lua_State *L)
         int times = item.letter == 'A' ? 1 : item.count;
 
         if (!size && times && item.letter != 'A')
-            return pack_bad_code(L, item.letter);
+            return bad_code(L, item.letter);
         for (int i = 0; i < times; i++) {
-            if (size > buff->len - pos) {
+            if (pos > buff->len || size > buff->len - pos) { /* a __gc may have shortened it */
                 more = false;
                 break;
             }
@@ -278,9 +314,9 @@ static int zbuff_unpack(lua_State *L)
             pos += size;
         }
     }
-    lua_pushinteger(L, (lua_Integer)(pos - buff->used));
+    lua_pushinteger(L, (lua_Integer)(pos - start));
     lua_replace(L, 3);
-    buff->used = pos;
+    buff->used = pos < buff->len ? pos : buff->len;
     return lua_gettop(L) - 2;
 }
 
@@ -455,10 +491,8 @@ static int zbuff_resize_method(lua_State *L)
 {
     struct zbuff *buff = zbuff_check(L, 1);
 
-    if (!lua_isinteger(L, 2) || !resize_or_log(L, buff, (uint32_t)lua_tointeger(L, 2)))
-        return 0;
-    buff->width = buff->height = 0;
-    buff->bits = 0;
+    if (lua_isinteger(L, 2))
+        (void)resize_or_log(L, buff, (uint32_t)lua_tointeger(L, 2));
     return 0;
 }
 
@@ -510,6 +544,7 @@ static size_t copy_integers(lua_State *L, struct zbuff *buff, size_t start)
     for (int arg = 3; lua_isinteger(L, arg); arg++, pos++) {
         if (pos >= buff->len && !resize_or_log(L, buff, pos ? 2 * pos : 1))
             return pos - start;
+        assert(pos < buff->len);
         buff->data[pos] = (uint8_t)lua_tointeger(L, arg);
     }
     if (buff->used < pos)
@@ -529,7 +564,7 @@ static size_t copy_zbuff(lua_State *L, struct zbuff *buff, size_t start)
     }
     if (!grow_for_copy(L, buff, start, (size_t)n)) /* @src may be @buff: grow before looking */
         return 0;
-    return copy_bytes(L, buff, start, src->data + off, (size_t)n);
+    return copy_bytes(L, buff, start, n ? src->data + off : NULL, (size_t)n);
 }
 
 static int zbuff_copy(lua_State *L)
@@ -562,7 +597,6 @@ static int zbuff_to_base64(lua_State *L)
     const struct zbuff *src = zbuff_check(L, 1);
     struct zbuff *dst = zbuff_check(L, 2);
     size_t text_len = (src->used + BASE64_GROUP - 1) / BASE64_GROUP * BASE64_TEXT;
-    size_t out = 0;
 
     if (!src->used)
         dst->used = 0;
@@ -572,20 +606,22 @@ static int zbuff_to_base64(lua_State *L)
         lua_pushinteger(L, 0);
         return 1;
     }
-    for (size_t i = 0; i < src->used; i += BASE64_GROUP) {
+    dst->data[text_len] = '\0';
+    for (size_t out = text_len; out; out -= BASE64_TEXT) { /* backwards: @dst may be @src */
+        size_t i = (out / BASE64_TEXT - 1) * BASE64_GROUP;
         size_t left = src->used - i;
         uint32_t group = (uint32_t)src->data[i] << 16;
+        uint8_t *text = dst->data + out - BASE64_TEXT;
 
         group |= left > 1 ? (uint32_t)src->data[i + 1] << 8 : 0;
         group |= left > 2 ? src->data[i + 2] : 0;
-        dst->data[out++] = (uint8_t)alphabet[group >> 18];
-        dst->data[out++] = (uint8_t)alphabet[group >> 12 & 63];
-        dst->data[out++] = left > 1 ? (uint8_t)alphabet[group >> 6 & 63] : '=';
-        dst->data[out++] = left > 2 ? (uint8_t)alphabet[group & 63] : '=';
+        text[0] = (uint8_t)alphabet[group >> 18];
+        text[1] = (uint8_t)alphabet[group >> 12 & 63];
+        text[2] = left > 1 ? (uint8_t)alphabet[group >> 6 & 63] : '=';
+        text[3] = left > 2 ? (uint8_t)alphabet[group & 63] : '=';
     }
-    dst->data[out] = '\0';
-    dst->used = out;
-    lua_pushinteger(L, (lua_Integer)out);
+    dst->used = text_len;
+    lua_pushinteger(L, (lua_Integer)text_len);
     return 1;
 }
 
