@@ -271,15 +271,24 @@ ssize_t posix_tcp_recv(struct psock *sock, void *data, size_t cap)
 
 static void end_connecting(struct psock *sock, uint32_t events)
 {
+    int error = 0;
+
     sock->is_connecting = false;
     timer_stop(timers_of(sock), &sock->connect_timer);
     if (events & (EPOLLERR | EPOLLHUP)) {
-        int error = socket_error(sock->conn.fd);
-
-        psock_end(sock, error ? error : ECONNREFUSED);
-        return;
+        error = socket_error(sock->conn.fd);
+        if (error != ECONNRESET && error != EPIPE) {
+            psock_end(sock, error ? error : ECONNREFUSED);
+            return;
+        }
     }
     psock_post(sock, NET_EVENT_CONNECTED, 0);
+    if (!error)
+        return;
+    /* made, and broken before we looked: a SYN's RST would have been ECONNREFUSED */
+    if (bytes_by_ioctl(sock->conn.fd, FIONREAD))
+        psock_post(sock, NET_EVENT_RX, 0);
+    psock_end(sock, error);
 }
 
 static void report_end(struct psock *sock, uint32_t events)
