@@ -28,11 +28,13 @@ int device_open(struct device *device, const struct device_config *config)
                                                  .log = &device->log,
                                                  .trace = &device->trace,
                                                  .rng = &device->rng });
+    sntp_init(&device->sntp, &device->net, &device->clock);
     return 0;
 }
 
 void device_close(struct device *device)
 {
+    sntp_fini(&device->sntp);
     net_fini(&device->net);
     msgq_fini(&device->msgs);
     timers_fini(&device->timers);

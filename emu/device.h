@@ -25,6 +25,7 @@
 #include "emu/msgq.h"
 #include "emu/net.h"
 #include "emu/rng.h"
+#include "emu/sntp.h"
 #include "emu/timer.h"
 #include "emu/trace.h"
 #include "emu/vclock.h"
@@ -50,6 +51,7 @@ struct device {
     struct loop loop;
     struct msgq msgs;
     struct net net;
+    struct sntp sntp;
 };
 
 /* 0 or -errno. */

@@ -14,6 +14,7 @@
 #include "emu/util.h"
 #include "luabind/call.h"
 #include "luabind/lib.h"
+#include "luabind/socket_priv.h"
 #include "luabind/vm.h"
 #include "luabind/zbuff.h"
 
@@ -25,8 +26,6 @@
 #define DNS_PORT_NUMBER  53
 #define RX_CACHE_MIN     6
 #define RX_CACHE_MAX     48
-#define US_PER_S         1000000
-#define US_PER_MS        1000
 
 struct netc_ud {
     uint32_t id; /* 0 before create succeeds and after release */
@@ -705,48 +704,13 @@ static int socket_rx_cache(lua_State *L)
     return 1;
 }
 
-/* ---- what comes later: TLS and time --------------------------------------------------------------------- */
+/* ---- what comes later: TLS --------------------------------------------------------------------- */
 
 static int socket_ssl_log(lua_State *L)
 {
     (void)luaL_optinteger(L, 1, 1);
     warn_script(L, "socket.sslLog: TLS is not there yet");
     return 0;
-}
-
-static int socket_sntp(lua_State *L)
-{
-    warn_script(L, "socket.sntp is not there yet: NTP_ERROR");
-    msgq_post_topic(&vm_of(L)->config.device->msgs, "NTP_ERROR", NULL);
-    return 0;
-}
-
-static int socket_sntp_port(lua_State *L)
-{
-    struct vm *vm = vm_of(L);
-
-    if (lua_type(L, 1) == LUA_TNUMBER && (uint16_t)luaL_checkinteger(L, 1))
-        vm->sntp_port = (uint16_t)lua_tointeger(L, 1);
-    lua_pushinteger(L, vm->sntp_port);
-    return 1;
-}
-
-/* Before any synchronisation: the time since start, and no "vaild" (LuatOS's spelling). */
-static int socket_ntptm(lua_State *L)
-{
-    struct vclock *clock = &vm_of(L)->config.device->clock;
-    lua_Integer seconds, ms;
-
-    vclock_refresh(clock);
-    seconds = (lua_Integer)(clock->now_us / US_PER_S);
-    ms = (lua_Integer)(clock->now_us / US_PER_MS % 1000);
-    const struct constant fields[] = {
-        { "ndelay", 0 }, { "ssec", 0 },       { "sms", 0 },  { "tsec", seconds },
-        { "tms", ms },   { "lsec", seconds }, { "lms", ms },
-    };
-    lua_newtable(L);
-    set_constants(L, fields, ARRAY_LEN(fields));
-    return 1;
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------- */

@@ -26,7 +26,6 @@
 #define REBOOT_MS         15000
 #define UTF8_BOM          "\xef\xbb\xbf"
 #define LUA_BINARY_MARK   '\033'
-#define SNTP_PORT         123
 #define RX_CACHE_DEFAULT  32
 #define TIMEZONE_QUARTERS 32 /* UTC+8 */
 
@@ -389,7 +388,6 @@ int vm_open(struct vm *vm, const struct vm_config *config)
 
     *vm = (struct vm){ .config = *config,
                        .script_log_level = LOG_LEVEL_DEBUG,
-                       .sntp_port = SNTP_PORT,
                        .rx_cache = RX_CACHE_DEFAULT,
                        .timezone_quarters = TIMEZONE_QUARTERS };
     rc = heap_open(&vm->heap, cap + BIRTH_STACK_SIZE);

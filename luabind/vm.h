@@ -57,8 +57,7 @@ struct vm {
     int script_log_level; /* log.setLevel */
     int script_log_style;
     uint64_t cwait_id;
-    uint8_t rx_cache; /* socket.rx_cache */
-    uint16_t sntp_port;
+    uint8_t rx_cache;      /* socket.rx_cache */
     int timezone_quarters; /* rtc.timezone, in 15 minutes */
 };
 

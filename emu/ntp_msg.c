@@ -1,0 +1,97 @@
+#include "emu/ntp_msg.h"
+
+#include <string.h>
+
+#include "emu/buf.h"
+#include "emu/util.h"
+
+#define REQUEST_FIRST   0x1b /* no leap warning, version 3, client; LuatOS luat_sntp.c */
+#define LEAP_UNKNOWN    3
+#define MODE_SERVER     4
+#define VERSION_MIN     3
+#define VERSION_MAX     4
+#define ERA             (INT64_C(1) << 32)
+#define ERA_1_AT_MOST   0x83aa7e80 /* LuatOS: up to here the seconds have wrapped, in 2036 */
+#define MS_FRACTION     4295       /* LuatOS: fractions of 2^-32 s in a microsecond, rounded */
+#define US_PER_MS       1000
+#define FRACTION_PER_MS ((uint64_t)4294967)
+#define SKIPPED_LEN     12 /* poll, precision, root delay, root dispersion, reference id */
+
+static void put_time(struct writer *w, const struct ntp_time *time)
+{
+    writer_u32(w, (uint32_t)time->s);
+    writer_u32(w, (uint32_t)((uint64_t)time->ms * FRACTION_PER_MS));
+}
+
+void ntp_write_request(const struct ntp_time *origin, uint8_t message[NTP_REQUEST_LEN])
+{
+    struct writer w;
+
+    memset(message, 0, NTP_REQUEST_LEN);
+    message[0] = REQUEST_FIRST;
+    writer_init(&w, message + NTP_REQUEST_LEN - 8, 8);
+    put_time(&w, origin);
+}
+
+static struct ntp_time get_time(struct reader *r)
+{
+    int64_t s = reader_u32(r);
+    uint32_t fraction = reader_left(r) >= 4 ? reader_u32(r) : 0;
+
+    return (struct ntp_time){ .s = s <= ERA_1_AT_MOST ? s + ERA : s,
+                              .ms = (int32_t)(fraction / MS_FRACTION / US_PER_MS) };
+}
+
+static bool is_origin(struct reader *r, const struct ntp_time *origin)
+{
+    uint8_t bytes[8];
+    struct writer w;
+    const uint8_t *got = reader_bytes(r, sizeof(bytes));
+
+    writer_init(&w, bytes, sizeof(bytes));
+    put_time(&w, origin);
+    return got && memcmp(got, bytes, sizeof(bytes)) == 0;
+}
+
+enum ntp_verdict ntp_read_reply(const struct ntp_time *origin, const uint8_t *message, size_t len,
+                                struct ntp_reply *reply)
+{
+    struct reader r;
+    uint8_t first, version, stratum;
+    bool is_answer;
+
+    if (len < NTP_REPLY_MIN || len > NTP_REPLY_MAX)
+        return NTP_VERDICT_SIZE;
+    reader_init(&r, message, len);
+    first = reader_u8(&r);
+    version = first >> 3 & 7;
+    stratum = reader_u8(&r);
+    if ((first & 7) != MODE_SERVER || version < VERSION_MIN || version > VERSION_MAX)
+        return NTP_VERDICT_MODE;
+    (void)reader_bytes(&r, 2 + SKIPPED_LEN);
+    (void)reader_bytes(&r, 8); /* when the server's clock was set */
+    is_answer = is_origin(&r, origin);
+    reply->received = get_time(&r);
+    reply->sent = get_time(&r);
+    if (!is_answer)
+        return NTP_VERDICT_ORIGIN;
+    if (!stratum)
+        return NTP_VERDICT_KISS;
+    if (first >> 6 == LEAP_UNKNOWN || reply->sent.s == ERA)
+        return NTP_VERDICT_UNSYNC;
+    return NTP_VERDICT_OK;
+}
+
+const char *ntp_verdict_text(enum ntp_verdict verdict)
+{
+    static const char *const texts[] = {
+        [NTP_VERDICT_OK] = "an answer",
+        [NTP_VERDICT_SIZE] = "too short or too long for an answer",
+        [NTP_VERDICT_MODE] = "not a server's answer",
+        [NTP_VERDICT_ORIGIN] = "not the answer to our request",
+        [NTP_VERDICT_KISS] = "a kiss-o'-death",
+        [NTP_VERDICT_UNSYNC] = "from a server that does not know the time",
+    };
+
+    return texts[verdict];
+}

@@ -1,0 +1,379 @@
+/* A configuration of tls.h, parsed: certificates, keys and what goes with them. */
+#include <assert.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emu/fdio.h"
+#include "emu/log.h"
+#include "emu/tls.h"
+#include "emu/tls_priv.h"
+#include "emu/util.h"
+
+/* mbedTLS, and so a module, still takes what OpenSSL has put behind security levels. */
+#define CIPHERS   "DEFAULT:@SECLEVEL=0"
+#define PEM_BEGIN "-----BEGIN"
+
+/* ---- log and keys ----------------------------------------------------------------------------- */
+
+static struct tls_context *context_of(const SSL *ssl)
+{
+    return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+}
+
+static void write_keylog(const SSL *ssl, const char *line)
+{
+    const struct tls_env *env = context_of(ssl)->env;
+    char text[TLS_WHY_MAX];
+    int len;
+
+    if (env->keylog_fd < 0)
+        return;
+    len = snprintf(text, sizeof(text), "%s\n", line);
+    if (len > 0 && (size_t)len < sizeof(text))
+        (void)fd_write_all(env->keylog_fd, text, (size_t)len);
+}
+
+static unsigned give_psk(SSL *ssl, const char *hint, char *identity, unsigned identity_cap,
+                         unsigned char *psk, unsigned psk_cap)
+{
+    const struct tls_config *config = &context_of(ssl)->config;
+
+    (void)hint;
+    if (config->psk.len > psk_cap || config->psk_id.len >= identity_cap)
+        return 0;
+    memcpy(psk, config->psk.data, config->psk.len);
+    if (config->psk_id.len)
+        memcpy(identity, config->psk_id.data, config->psk_id.len);
+    identity[config->psk_id.len] = '\0';
+    return (unsigned)config->psk.len;
+}
+
+/* ---- certificates and keys ------------------------------------------------------------------------ */
+
+static const char *ssl_reason(void)
+{
+    unsigned long error = ERR_peek_last_error();
+    const char *reason = error ? ERR_reason_error_string(error) : NULL;
+
+    return reason ? reason : "not understood";
+}
+
+/* What OpenSSL's reader ends with when it is through, and nothing was wrong. */
+static bool is_end_of_pem(void)
+{
+    unsigned long error = ERR_peek_last_error();
+
+    return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+}
+
+static bool is_pem(const struct tls_blob *blob)
+{
+    return blob->len && memmem(blob->data, blob->len, PEM_BEGIN, sizeof(PEM_BEGIN) - 1);
+}
+
+/* A certificate of DER, all of it; NULL when it is none. */
+static X509 *read_der(const struct tls_blob *blob)
+{
+    const unsigned char *at = blob->data;
+    X509 *cert = d2i_X509(NULL, &at, (long)blob->len);
+
+    if (cert && at == (const unsigned char *)blob->data + blob->len)
+        return cert;
+    X509_free(cert);
+    return NULL;
+}
+
+/* All certificates of @blob; NULL when one of them can't be read or there is none. */
+static STACK_OF(X509) * read_certs(const struct tls_blob *blob)
+{
+    STACK_OF(X509) *certs = sk_X509_new_null();
+    BIO *bio;
+    X509 *cert;
+
+    ERR_clear_error();
+    if (!certs || blob->len > TLS_BLOB_MAX)
+        goto err;
+    if (!is_pem(blob)) {
+        cert = read_der(blob);
+        if (!cert || !sk_X509_push(certs, cert))
+            goto err;
+        return certs;
+    }
+    bio = BIO_new_mem_buf(blob->data, (int)blob->len);
+    while (bio && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
+        (void)sk_X509_push(certs, cert);
+    BIO_free(bio);
+    if (sk_X509_num(certs) > 0 && is_end_of_pem()) {
+        ERR_clear_error();
+        return certs;
+    }
+err:
+    sk_X509_pop_free(certs, X509_free);
+    return NULL;
+}
+
+static bool use_ca(struct tls_context *context)
+{
+    STACK_OF(X509) *certs = read_certs(&context->config.ca);
+    X509_STORE *store = SSL_CTX_get_cert_store(context->ctx);
+
+    if (!certs)
+        return false;
+    for (int i = 0; i < sk_X509_num(certs); i++)
+        (void)X509_STORE_add_cert(store, sk_X509_value(certs, i));
+    sk_X509_pop_free(certs, X509_free);
+    return true;
+}
+
+static bool use_cert(struct tls_context *context)
+{
+    STACK_OF(X509) *certs = read_certs(&context->config.cert);
+    bool ok;
+
+    if (!certs)
+        return false;
+    ok = SSL_CTX_use_certificate(context->ctx, sk_X509_value(certs, 0)) == 1;
+    for (int i = 1; ok && i < sk_X509_num(certs); i++)
+        ok = SSL_CTX_add1_chain_cert(context->ctx, sk_X509_value(certs, i)) == 1;
+    sk_X509_pop_free(certs, X509_free);
+    return ok;
+}
+
+static int give_password(char *buf, int cap, int writing, void *arg)
+{
+    const struct tls_blob *password = arg;
+
+    (void)writing;
+    if (!password->data || password->len > (size_t)cap)
+        return -1;
+    memcpy(buf, password->data, password->len);
+    return (int)password->len;
+}
+
+static EVP_PKEY *read_key(struct tls_config *config)
+{
+    const struct tls_blob *blob = &config->key;
+    const unsigned char *at = blob->data;
+    EVP_PKEY *key = NULL;
+    BIO *bio;
+
+    ERR_clear_error();
+    if (blob->len > TLS_BLOB_MAX)
+        return NULL;
+    if (!is_pem(blob))
+        key = d2i_AutoPrivateKey(NULL, &at, (long)blob->len);
+    if (key)
+        return key;
+    bio = BIO_new_mem_buf(blob->data, (int)blob->len);
+    if (!bio)
+        return NULL;
+    key = is_pem(blob) ? PEM_read_bio_PrivateKey(bio, NULL, give_password, &config->password)
+                       : d2i_PKCS8PrivateKey_bio(bio, NULL, give_password, &config->password);
+    BIO_free(bio);
+    return key;
+}
+
+static bool use_key(struct tls_context *context)
+{
+    EVP_PKEY *key = read_key(&context->config);
+    bool ok = key && SSL_CTX_use_PrivateKey(context->ctx, key) == 1;
+
+    EVP_PKEY_free(key);
+    return ok;
+}
+
+static void load_certificates(struct tls_context *context)
+{
+    static const struct {
+        enum tls_problem problem;
+        size_t blob;
+        bool (*use)(struct tls_context *context);
+        const char *what;
+    } steps[] = {
+        { TLS_PROBLEM_CA, offsetof(struct tls_config, ca), use_ca, "the CA certificate" },
+        { TLS_PROBLEM_CERT, offsetof(struct tls_config, cert), use_cert, "the client certificate" },
+        { TLS_PROBLEM_KEY, offsetof(struct tls_config, key), use_key, "the client key" },
+    };
+
+    for (int i = 0; i < ARRAY_LEN(steps); i++) {
+        const struct tls_blob *blob =
+            (const struct tls_blob *)(void *)((char *)&context->config + steps[i].blob);
+
+        if (!blob->data || steps[i].use(context))
+            continue;
+        context->problem = steps[i].problem;
+        (void)snprintf(context->why, sizeof(context->why), "%s can't be used: %s", steps[i].what,
+                       ssl_reason());
+        return;
+    }
+}
+
+/* ---- contexts --------------------------------------------------------------------------------- */
+
+static struct tls_blob copy_blob(const struct tls_blob *blob)
+{
+    char *copy;
+
+    if (!blob->data)
+        return (struct tls_blob){ 0 };
+    copy = xcalloc(1, blob->len + 1);
+    memcpy(copy, blob->data, blob->len);
+    return (struct tls_blob){ .data = copy, .len = blob->len };
+}
+
+static void free_blob(struct tls_blob *blob)
+{
+    if (blob->data)
+        OPENSSL_cleanse((void *)(uintptr_t)blob->data, blob->len);
+    free((void *)(uintptr_t)blob->data);
+}
+
+static bool same_blob(const struct tls_blob *a, const struct tls_blob *b)
+{
+    if (!a->data || !b->data)
+        return a->data == b->data;
+    return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
+static bool same_config(const struct tls_config *a, const struct tls_config *b)
+{
+    return a->is_dtls == b->is_dtls && same_blob(&a->ca, &b->ca) && same_blob(&a->cert, &b->cert) &&
+           same_blob(&a->key, &b->key) && same_blob(&a->password, &b->password) &&
+           same_blob(&a->psk, &b->psk) && same_blob(&a->psk_id, &b->psk_id);
+}
+
+static void set_up(struct tls_context *context)
+{
+    SSL_CTX *ctx = context->ctx;
+    const struct tls_config *config = &context->config;
+    X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
+
+    SSL_CTX_set_app_data(ctx, context);
+    (void)SSL_CTX_set_cipher_list(ctx, CIPHERS);
+    (void)SSL_CTX_set_min_proto_version(ctx, config->is_dtls ? DTLS1_VERSION : TLS1_VERSION);
+    (void)SSL_CTX_set_max_proto_version(ctx, config->is_dtls            ? DTLS1_2_VERSION
+                                             : context->env->allows_1_3 ? TLS1_3_VERSION
+                                                                        : TLS1_2_VERSION);
+    (void)SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_IGNORE_UNEXPECTED_EOF |
+                                       SSL_OP_NO_QUERY_MTU | SSL_OP_LEGACY_SERVER_CONNECT);
+    (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    (void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_read_ahead(ctx, 1);
+    SSL_CTX_set_keylog_callback(ctx, write_keylog);
+    SSL_CTX_set_verify(ctx, config->ca.data ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, tls_on_verify);
+    (void)X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_NO_CHECK_TIME | X509_V_FLAG_PARTIAL_CHAIN);
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (config->psk.data)
+        SSL_CTX_set_psk_client_callback(ctx, give_psk);
+    load_certificates(context);
+    ERR_clear_error();
+}
+
+static struct tls_context *context_new(struct tls_env *env, const struct tls_config *config)
+{
+    struct tls_context *context = xcalloc(1, sizeof(*context));
+
+    /* the host's openssl.cnf must not change what a module can do */
+    (void)OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+    context->env = env;
+    context->config = (struct tls_config){ .is_dtls = config->is_dtls,
+                                           .ca = copy_blob(&config->ca),
+                                           .cert = copy_blob(&config->cert),
+                                           .key = copy_blob(&config->key),
+                                           .password = copy_blob(&config->password),
+                                           .psk = copy_blob(&config->psk),
+                                           .psk_id = copy_blob(&config->psk_id) };
+    context->ctx = SSL_CTX_new(config->is_dtls ? DTLS_client_method() : TLS_client_method());
+    if (context->ctx)
+        set_up(context);
+    return context;
+}
+
+static void context_free(struct tls_context *context)
+{
+    struct tls_blob *blobs[] = { &context->config.ca,  &context->config.cert,
+                                 &context->config.key, &context->config.password,
+                                 &context->config.psk, &context->config.psk_id };
+
+    for (int i = 0; i < ARRAY_LEN(blobs); i++)
+        free_blob(blobs[i]);
+    SSL_CTX_free(context->ctx);
+    free(context);
+}
+
+static void link_first(struct tls_context *context)
+{
+    context->next = context->env->contexts;
+    context->env->contexts = context;
+}
+
+static void unlink_context(struct tls_context *context)
+{
+    struct tls_context **at = &context->env->contexts;
+
+    while (*at != context)
+        at = &(*at)->next;
+    *at = context->next;
+}
+
+/* Free the unused ones that have not been asked for the longest. */
+static void trim(struct tls_env *env)
+{
+    int unused = 0;
+    struct tls_context *next;
+
+    for (struct tls_context *context = env->contexts; context; context = next) {
+        next = context->next;
+        if (context->users || ++unused <= TLS_CONTEXTS_MAX)
+            continue;
+        unlink_context(context);
+        context_free(context);
+    }
+}
+
+struct tls_context *tls_context_get(struct tls_env *env, const struct tls_config *config,
+                                    enum tls_problem *problem, char why[TLS_WHY_MAX])
+{
+    struct tls_context *context = env->contexts;
+
+    while (context && !same_config(&context->config, config))
+        context = context->next;
+    if (context)
+        unlink_context(context);
+    else
+        context = context_new(env, config);
+    link_first(context);
+    context->users++;
+    *problem = context->problem;
+    (void)snprintf(why, TLS_WHY_MAX, "%s", context->why);
+    return context;
+}
+
+void tls_context_put(struct tls_context *context)
+{
+    assert(context->users);
+    context->users--;
+    trim(context->env);
+}
+
+void tls_env_init(struct tls_env *env, struct log *log)
+{
+    *env = (struct tls_env){ .log = log, .keylog_fd = -1 };
+}
+
+void tls_env_fini(struct tls_env *env)
+{
+    while (env->contexts) {
+        struct tls_context *context = env->contexts;
+
+        assert(!context->users);
+        unlink_context(context);
+        context_free(context);
+    }
+    BIO_meth_free(env->bio_method);
+}
