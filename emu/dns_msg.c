@@ -148,7 +148,7 @@ static bool read_record(struct reader *r, const struct dns_question *question, s
     len = reader_u16(r);
     data_pos = r->pos;
     data = reader_bytes(r, len);
-    if (!data && (len || r->failed))
+    if (r->failed)
         return false;
     if (class != CLASS_IN || !in_chain(chain, &name))
         return true;
@@ -163,8 +163,20 @@ static bool read_record(struct reader *r, const struct dns_question *question, s
         reader_seek(&alias, data_pos);
         if (!read_name(&alias, &chain->names[chain->count]))
             return false;
-        chain->count++;
+        if (!in_chain(chain, &chain->names[chain->count]))
+            chain->count++;
     }
+    return true;
+}
+
+/* Not all of a truncated message's records need be there. */
+static bool read_records(struct reader r, int records, const struct dns_question *question,
+                         struct chain *chain, struct dns_answer *answer)
+{
+    answer->count = 0;
+    for (int i = 0; i < records && i < DNS_ANSWERS_MAX; i++)
+        if (!read_record(&r, question, chain, answer))
+            return answer->is_truncated;
     return true;
 }
 
@@ -182,6 +194,7 @@ int dns_read_answer(const struct dns_question *question, const uint8_t *message,
     struct chain chain = { .names = { question->name }, .count = 1 };
     uint16_t id, flags, questions, records;
     struct reader r;
+    int known;
 
     *answer = (struct dns_answer){ 0 };
     reader_init(&r, message, len);
@@ -196,13 +209,11 @@ int dns_read_answer(const struct dns_question *question, const uint8_t *message,
 
     answer->rcode = (enum dns_rcode)(flags & FLAGS_RCODE);
     answer->is_truncated = flags & FLAG_TRUNCATED;
-    for (int i = 0; i < records && i < DNS_ANSWERS_MAX; i++) {
-        if (read_record(&r, question, &chain, answer))
-            continue;
-        if (answer->is_truncated)
-            break;
-        return -EBADMSG;
-    }
+    do { /* again when an alias came to light behind the addresses of what it stands for */
+        known = chain.count;
+        if (!read_records(r, records, question, &chain, answer))
+            return -EBADMSG;
+    } while (chain.count > known);
     return 0;
 }
 
