@@ -241,14 +241,15 @@ static int io_lines(lua_State *L)
 
 struct standard_file {
     luaL_Stream stream; /* first: Lua sees only this */
-    struct log *log;
+    struct device *device;
     char *line; /* what was written since the last line end */
     size_t len, cap;
 };
 
 static void end_line(struct standard_file *file)
 {
-    log_print(file->log, file->line ? file->line : "", file->len);
+    vclock_refresh(&file->device->clock);
+    log_print(&file->device->log, file->line ? file->line : "", file->len);
     file->len = 0;
 }
 
@@ -311,7 +312,7 @@ static void add_standard_file(lua_State *L, const char *name, const char *which,
     luaL_Stream *stream = push_stream(L, sizeof(struct standard_file));
     struct standard_file *file = container_of(stream, struct standard_file, stream);
 
-    file->log = &vm_of(L)->config.device->log;
+    file->device = vm_of(L)->config.device;
     stream->f = fopencookie(file, is_output ? "w" : "r", is_output ? lines : nothing);
     if (!stream->f)
         luaL_error(L, "io.%s: %s", name, strerror(errno));

@@ -19,11 +19,12 @@
 
 #define US_PER_S          1000000
 #define LOCAL_OFFSET_S    (8 * 3600)
-#define LOCAL_ZONE        "CST" /* China Standard Time */
-#define YEAR_BASE         1900  /* of struct tm */
-#define NOON              12    /* the hour of a date without one */
-#define DATE_ITEM_MAX     250   /* bytes that one conversion may give; loslib.c's limit */
-#define NO_SHELL          127   /* what system(3) says when there is none */
+#define LOCAL_ZONE        "CST"         /* China Standard Time */
+#define YEAR_BASE         1900          /* of struct tm */
+#define YEAR_TEXT_MAX     (INT_MAX - 1) /* strftime() adds in int, and %G is a year ahead at times */
+#define NOON              12            /* the hour of a date without one */
+#define DATE_ITEM_MAX     250           /* bytes that one conversion may give; loslib.c's limit */
+#define NO_SHELL          127           /* what system(3) says when there is none */
 #define TMPNAME_TRIES     100
 #define TMPNAME_MAX       32
 #define EXIT_NUMBER_MAX   255
@@ -195,15 +196,12 @@ static int os_date(lua_State *L)
     lua_Integer seconds = lua_isnoneornil(L, 2) ? now_s(L) : luaL_checkinteger(L, 2);
     bool is_utc = *format == '!';
     struct tm tm = { 0 };
+    bool is_table = strcmp(format + is_utc, "*t") == 0;
 
-    if (!break_down(seconds, is_utc, &tm))
+    if (!break_down(seconds, is_utc, &tm) || (!is_table && tm.tm_year > YEAR_TEXT_MAX - YEAR_BASE))
         return luaL_error(L, "date result cannot be represented in this installation");
-    if (is_utc) {
-        format++;
-        len--;
-    }
-    if (strcmp(format, "*t") != 0)
-        return push_date(L, format, len, &tm);
+    if (!is_table)
+        return push_date(L, format + is_utc, len - is_utc, &tm);
     lua_createtable(L, 0, 9);
     set_date_fields(L, &tm);
     return 1;
