@@ -142,7 +142,7 @@ static lua_Integer array_length(struct encoder *enc)
         max = lua_tointeger(L, -1) > max ? lua_tointeger(L, -1) : max;
         count++;
     }
-    if (max > SPARSE_SAFE && max / SPARSE_RATIO > count - (max % SPARSE_RATIO != 0))
+    if (max > SPARSE_SAFE && max > count * SPARSE_RATIO)
         luaL_error(L, "json.encode: an array of %I places holds only %I values", max, count);
     return max;
 }
@@ -203,10 +203,11 @@ static void put_table(struct encoder *enc, int depth)
         luaL_error(enc->L, "json.encode: more than %d tables in each other", DEPTH_MAX);
     luaL_checkstack(enc->L, 6, NULL); /* key, value, and room for a message */
     length = array_length(enc);
-    if (length)
+    if (length) {
         put_array(enc, length, depth);
-    else
+    } else {
         put_object(enc, depth);
+    }
 }
 
 /* The value on top of the stack, which stays. */
@@ -215,18 +216,19 @@ static void put_value(struct encoder *enc, int depth)
     lua_State *L = enc->L;
     int type = lua_type(L, -1);
 
-    if (type == LUA_TSTRING)
+    if (type == LUA_TSTRING) {
         put_string(enc, -1);
-    else if (type == LUA_TNUMBER)
+    } else if (type == LUA_TNUMBER) {
         put_number(enc, -1);
-    else if (type == LUA_TTABLE)
+    } else if (type == LUA_TTABLE) {
         put_table(enc, depth + 1);
-    else if (type == LUA_TBOOLEAN)
+    } else if (type == LUA_TBOOLEAN) {
         put(enc, lua_toboolean(L, -1) ? "true" : "false", lua_toboolean(L, -1) ? 4 : 5);
-    else if (type == LUA_TNIL || (type == LUA_TLIGHTUSERDATA && !lua_touserdata(L, -1)))
+    } else if (type == LUA_TNIL || (type == LUA_TLIGHTUSERDATA && !lua_touserdata(L, -1))) {
         put(enc, "null", 4);
-    else
+    } else {
         luaL_error(L, "json.encode: a %s can't be encoded", lua_typename(L, type));
+    }
 }
 
 /* Protected: the value, the encoder as a light userdata. Returns the text. */
@@ -268,11 +270,10 @@ static int json_encode(lua_State *L)
         lua_pushliteral(L, "");
         return 1;
     }
-    if (lua_isstring(L, 2) && !read_float_format(&enc, lua_tostring(L, 2)))
-        warn_script(L,
-                    "json.encode: \"%s\" is no format of floats; they look like \"7f\" or "
-                    "\"14g\"",
+    if (lua_isstring(L, 2) && !read_float_format(&enc, lua_tostring(L, 2))) {
+        warn_script(L, "json.encode: \"%s\" is no format of floats: \"7f\" and \"14g\" are",
                     lua_tostring(L, 2));
+    }
     if (lua_isnone(L, 1)) {
         lua_pushnil(L);
         lua_pushliteral(L, "json.encode: there is nothing to encode");
@@ -326,12 +327,13 @@ static uint32_t read_hex4(struct decoder *dec)
         char c = *dec->at;
         char lower = (char)(c | 0x20);
 
-        if (c >= '0' && c <= '9')
+        if (c >= '0' && c <= '9') {
             value = value * 16 + (uint32_t)(c - '0');
-        else if (lower >= 'a' && lower <= 'f')
+        } else if (lower >= 'a' && lower <= 'f') {
             value = value * 16 + (uint32_t)(lower - 'a' + 10);
-        else
+        } else {
             fail(dec, "\\u without four hexadecimal digits");
+        }
     }
     return value;
 }
@@ -508,22 +510,23 @@ static void read_value(struct decoder *dec)
 {
     char c = peek(dec);
 
-    if (accept(dec, '"'))
+    if (accept(dec, '"')) {
         read_string(dec);
-    else if (c == '{')
+    } else if (c == '{') {
         read_nested(dec, read_object);
-    else if (c == '[')
+    } else if (c == '[') {
         read_nested(dec, read_array);
-    else if (c == '-' || (c >= '0' && c <= '9'))
+    } else if (c == '-' || (c >= '0' && c <= '9')) {
         read_number(dec);
-    else if (accept_word(dec, "true"))
+    } else if (accept_word(dec, "true")) {
         lua_pushboolean(dec->L, true);
-    else if (accept_word(dec, "false"))
+    } else if (accept_word(dec, "false")) {
         lua_pushboolean(dec->L, false);
-    else if (accept_word(dec, "null"))
+    } else if (accept_word(dec, "null")) {
         lua_pushlightuserdata(dec->L, NULL); /* json.null */
-    else
+    } else {
         fail(dec, c ? "no value" : "the text ends, no value");
+    }
 }
 
 /* Protected: the arguments of json.decode, the decoder as an upvalue. Returns the value. */
@@ -557,12 +560,14 @@ static int json_decode(lua_State *L)
         lua_rotate(L, -3, -1);
         return 3;
     }
-    if (dec.has_bare_exponent)
+    if (dec.has_bare_exponent) {
         warn_script(L, "json.decode: a number with an exponent and no '.': a module's decoder "
                        "stops there with an error");
-    if (dec.has_wide_integer)
+    }
+    if (dec.has_wide_integer) {
         warn_script(L, "json.decode: an integer has more digits than integers hold; it is cut, "
                        "on a module with 32-bit Lua beyond 2147483647 already");
+    }
     lua_pushinteger(L, 1);
     return 2;
 }

@@ -76,9 +76,10 @@ static uint64_t check_tick64(lua_State *L, int arg)
     const char *bytes = luaL_checklstring(L, arg, &len);
     uint64_t ticks = 0;
 
-    if (len != TICK64_SIZE && len != TICK64_BIT64)
+    if (len != TICK64_SIZE && len != TICK64_BIT64) {
         warn_script(L, "mcu.dtick64: argument %d has %zu bytes, not the %d of mcu.tick64", arg, len,
                     TICK64_SIZE);
+    }
     memcpy(&ticks, bytes, len < TICK64_SIZE ? len : TICK64_SIZE);
     return ticks;
 }

@@ -11,6 +11,7 @@
 #define TM_YEAR_0     1900
 #define TIMEZONE_MIN  (-48) /* quarters: UTC-12 */
 #define TIMEZONE_MAX  56    /* UTC+14 */
+#define TIMEZONE_OS   32    /* of os.c */
 #define UNIX_MAX      UINT32_MAX
 #define BASE_YEAR_MIN 1900
 #define BASE_YEAR_MAX 2050
@@ -142,13 +143,14 @@ static int rtc_timezone(lua_State *L)
     }
     if (lua_gettop(L)) {
         quarters = lua_tointeger(L, 1);
-        if (quarters < TIMEZONE_MIN || quarters > TIMEZONE_MAX)
-            warn_script(L,
-                        "rtc.timezone(%lld): no place on earth has it; the unit is a quarter of "
-                        "an hour",
+        if (quarters < TIMEZONE_MIN || quarters > TIMEZONE_MAX) {
+            warn_script(L, "rtc.timezone(%lld): there is none; its unit is a quarter of an hour",
                         (long long)quarters);
-        else
+        } else {
             vm->timezone_quarters = (int)quarters;
+        }
+        if (vm->timezone_quarters != TIMEZONE_OS)
+            warn_script(L, "rtc.timezone: os.date and os.time stay at UTC+8 here");
     }
     lua_pushinteger(L, vm->timezone_quarters);
     return 1;
@@ -159,9 +161,10 @@ static int rtc_set_base_year(lua_State *L)
 {
     lua_Integer year = luaL_checkinteger(L, 1);
 
-    if (year < BASE_YEAR_MIN || year > BASE_YEAR_MAX)
+    if (year < BASE_YEAR_MIN || year > BASE_YEAR_MAX) {
         return luaL_error(L, "rtc.setBaseYear: %I is not from %d to %d", year, BASE_YEAR_MIN,
                           BASE_YEAR_MAX);
+    }
     return 0;
 }
 

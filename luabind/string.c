@@ -164,11 +164,12 @@ static int string_from_base64(lua_State *L)
         return 1;
     }
     text = lua_tolstring(L, -1, &len);
-    if (len % 4)
+    if (len % 4) {
         warn_script(L,
                     "string.fromBase64: %zu characters are no multiple of four; what is over "
                     "is dropped",
                     len);
+    }
     luaL_buffinit(L, &out);
     for (size_t i = 0; i + 4 <= len; i += 4) {
         size_t bytes = text[i + 2] == '=' ? 1 : text[i + 3] == '=' ? 2 : 3;

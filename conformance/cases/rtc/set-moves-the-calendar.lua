@@ -1,0 +1,22 @@
+-- Setting the RTC moves the module's calendar and none of its timers.
+local function set(what, when)
+    log.info(what, rtc.set(when))
+    log.info(what, os.time())
+    log.info(what, os.date("!%Y-%m-%d %H:%M:%S"))
+    local t = rtc.get()
+    log.info(what, string.format("%d-%d-%d %d:%d:%d", t.year, t.mon, t.day, t.hour, t.min, t.sec))
+    log.info(what, mcu.ticks())
+end
+
+set("table", { year = 2021, mon = 8, day = 31, hour = 17, min = 8, sec = 43 })
+set("seconds", 1652230554)
+set("leap day", { year = 2024, mon = 2, day = 29, hour = 0, min = 0, sec = 0 })
+set("last", 4294967295)
+set("late", { year = 2200, mon = 12, day = 31, hour = 23, min = 59, sec = 59 })
+set("early", { year = 1900, mon = 1, day = 1, hour = 0, min = 0, sec = 0 })
+sys.timerStart(function()
+    log.info("wait", mcu.ticks())
+    os.exit(0)
+end, 1500)
+rtc.set(1)
+sys.run()
