@@ -28,6 +28,7 @@ struct psock {
     struct timer connect_timer;
 
     struct byteq txq;     /* TCP: what the kernel had no room for */
+    uint64_t read, seen;  /* TCP: bytes read from the kernel; bytes whose arrival was reported */
     uint64_t sent, acked; /* TCP: bytes given to the kernel; of them, reported as acknowledged */
     uint64_t sent_at_us;
     bool stamps_on;   /* SO_TIMESTAMPING is set on the socket */

@@ -264,7 +264,21 @@ ssize_t posix_tcp_recv(struct psock *sock, void *data, size_t cap)
     while (n < 0 && errno == EINTR);
     if (n == 0)
         return -ENOTCONN; /* the end; on_conn() reports it */
-    return n < 0 ? -errno : n;
+    if (n < 0)
+        return -errno;
+    sock->read += (uint64_t)n;
+    return n;
+}
+
+/* Report data that has come since the last report. EPOLLIN alone says only that some is unread. */
+static void report_arrival(struct psock *sock)
+{
+    uint64_t come = sock->read + bytes_by_ioctl(sock->conn.fd, FIONREAD);
+
+    if (come <= sock->seen)
+        return;
+    sock->seen = come;
+    psock_post(sock, NET_EVENT_RX, 0);
 }
 
 /* ---- what the loop sees of a connection ------------------------------------------------------ */
@@ -286,8 +300,7 @@ static void end_connecting(struct psock *sock, uint32_t events)
     if (!error)
         return;
     /* made, and broken before we looked: a SYN's RST would have been ECONNREFUSED */
-    if (bytes_by_ioctl(sock->conn.fd, FIONREAD))
-        psock_post(sock, NET_EVENT_RX, 0);
+    report_arrival(sock);
     psock_end(sock, error);
 }
 
@@ -327,9 +340,8 @@ static void on_conn(struct loop_fd *source, uint32_t events)
     }
     if (events & EPOLLOUT && sock->txq.len)
         flush_txq(sock);
-    if (events & EPOLLIN && !sock->is_leaving &&
-        (!(events & end) || bytes_by_ioctl(source->fd, FIONREAD)))
-        psock_post(sock, NET_EVENT_RX, 0);
+    if (events & EPOLLIN && !sock->is_leaving)
+        report_arrival(sock);
     if (events & end || (events & EPOLLERR && !stamped))
         report_end(sock, events);
 }
