@@ -1,10 +1,12 @@
 -- Finalizers that run while a table is encoded change it: the call gives a text or a reason.
-local t, runs, texts, reasons = {}, 0, 0, 0
+local t, runs, inside, texts, reasons = {}, 0, 0, 0, 0
+local is_encoding = false
 
 local function litter()
     setmetatable({}, { __gc = function()
         runs = runs + 1
-        t["new" .. runs] = ("n"):rep(300)
+        inside = is_encoding and inside + 1 or inside
+        t["new" .. runs % 70] = ("n"):rep(300)
         t["old" .. runs % 50] = nil
         t[runs % 20] = {}
         litter()
@@ -17,14 +19,17 @@ end
 for _ = 1, 5 do
     litter()
 end
-for _ = 1, 100 do
+collectgarbage("setpause", 0)
+for _ = 1, 30 do
+    is_encoding = true
     local text, reason = json.encode(t)
+    is_encoding = false
     if type(text) == "string" then
         texts = texts + 1
     elseif text == nil and type(reason) == "string" then
         reasons = reasons + 1
     end
 end
-log.info("finalizers", runs > 0)
+log.info("finalizers", inside > 0)
 log.info("answers", texts + reasons)
 os.exit(0)
