@@ -179,10 +179,21 @@ static void take_answer(struct dns_query *query, const struct dns_answer *answer
         finish(query);
 }
 
+/* Not every adapter's UDP sockets hear their peer only. */
+static bool is_from_server(const struct dns_query *query, const struct endpoint *from)
+{
+    const struct endpoint *server = &query->servers[query->server];
+
+    if (!endpoint_is_unicast(server)) /* 0.0.0.0: the answer comes from 127.0.0.1 */
+        return true;
+    return endpoint_same_ip(from, server) && from->port == server->port;
+}
+
 static void handle_event(struct sock_owner *owner, const struct net_event *event)
 {
     struct dns_query *query = container_of(owner, struct dns_query, owner);
     uint8_t message[DNS_MSG_MAX];
+    struct endpoint from = { 0 };
     struct dns_answer answer;
     ssize_t n;
 
@@ -192,10 +203,11 @@ static void handle_event(struct sock_owner *owner, const struct net_event *event
     }
     if (event->type != NET_EVENT_RX)
         return;
-    n = query->adapter->ops->recv(query->adapter, query->sid, message, sizeof(message), NULL);
+    n = query->adapter->ops->recv(query->adapter, query->sid, message, sizeof(message), &from);
     if (n < 0)
         return;
-    if (dns_read_answer(&query->question, message, (size_t)n, &answer) < 0) {
+    if (!is_from_server(query, &from) ||
+        dns_read_answer(&query->question, message, (size_t)n, &answer) < 0) {
         if (trace_is_on(net_of(query)->config.trace))
             trace_emit(net_of(query)->config.trace, "dns.bad", "{s:o, s:i}", "name",
                        traced_name(query), "len", (int)n);
