@@ -119,6 +119,13 @@ static const char *set_json(struct cli *cli, const char *value, char why[WHY_MAX
     return *value ? NULL : "it takes a descriptor's number or a file's name";
 }
 
+static const char *set_keylog(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    (void)why;
+    cli->keylog = value;
+    return *value ? NULL : "it takes a file's name";
+}
+
 static const char *set_lab(struct cli *cli, const char *value, char why[WHY_MAX])
 {
     (void)value;
@@ -189,6 +196,16 @@ static const char *set_time(struct cli *cli, const char *value, char why[WHY_MAX
     return wrong;
 }
 
+static const char *set_tls_max(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    static const struct choice choices[] = { { "1.2", 0 }, { "1.3", 1 } };
+    int allows = cli->allows_tls_1_3;
+    const char *wrong = choose(choices, ARRAY_LEN(choices), value, &allows, why);
+
+    cli->allows_tls_1_3 = allows;
+    return wrong;
+}
+
 static const char *set_timeout(struct cli *cli, const char *value, char why[WHY_MAX])
 {
     return take_number(value, 1, CLI_TIMEOUT_MS_MAX, &cli->timeout_ms, why);
@@ -246,7 +263,7 @@ static const char *print_help(struct cli *cli, const char *value, char why[WHY_M
     for (size_t i = 0; i < exit_code_rows_count; i++)
         printf("  %-4d %s\n", (int)exit_code_rows[i].code, exit_code_rows[i].what);
     puts("  os.exit(n) gives n.\n\n"
-         "Environment: NO_COLOR, when set, means --color never.\n\n"
+         "Environment: NO_COLOR, when set, means --color never; SSLKEYLOGFILE, see --keylog.\n\n"
          "Examples:\n"
          "  " PROGRAM " main.lua                      run a script on this machine's network\n"
          "  " PROGRAM " project/ ca.pem               run project/main.lua, with /luadb/ca.pem\n"
@@ -309,7 +326,8 @@ static const char *print_man(struct cli *cli, const char *value, char why[WHY_MA
         print_troff(exit_code_rows[i].what);
     }
     puts(".PP\nos.exit(n) gives n.\n"
-         ".SH ENVIRONMENT\n.TP\nNO_COLOR\nwhen set, means \\-\\-color never.");
+         ".SH ENVIRONMENT\n.TP\nNO_COLOR\nwhen set, means \\-\\-color never.\n"
+         ".TP\nSSLKEYLOGFILE\nwhat \\-\\-keylog appends to when it is not given.");
     puts(".SH LIMITS\nOf \\-\\-set KEY=VALUE:");
     for (size_t i = 0; i < limit_rows_count; i++) {
         const struct limit_row *limit = &limit_rows[i];
@@ -344,6 +362,10 @@ static const struct option_row rows[] = {
       "write every log line and every event as one JSON object a\n"
       "line; to 1 it takes the log's place on stdout",
       set_json },
+    { 0, "keylog", "FILE",
+      "append TLS secrets in NSS key log format, for Wireshark to\n"
+      "decrypt with; default: what SSLKEYLOGFILE names",
+      set_keylog },
     { 0, "lab", NULL,
       "start peers on a loopback address of their own: TCP and UDP\n"
       "echo, sink, source, and a DNS that knows them as\n"
@@ -363,6 +385,10 @@ static const struct option_row rows[] = {
       "network; with --seed every run is the same byte for byte",
       set_time },
     { 0, "timeout", "MS", "end with exit code 42 after so many milliseconds", set_timeout },
+    { 0, "tls-max", "1.2|1.3",
+      "the newest TLS that is spoken: 1.2, as modules do\n"
+      "(default), or 1.3",
+      set_tls_max },
     { 0, "version", NULL, "print the version and exit", print_version },
 };
 static_assert(sizeof(rows) / sizeof(rows[0]) < OPTIONS_MAX, "getopt_long's table is too small");

@@ -30,7 +30,9 @@ struct cli {
     bool has_seed;
     uint64_t timeout_ms; /* 0: none */
     const char *json;    /* a descriptor's number or a file's name; NULL: none */
+    const char *keylog;  /* a file's name; NULL: none */
     bool keep_running;   /* --exit-on never */
+    bool allows_tls_1_3;
     bool gc_stress, lab;
 };
 

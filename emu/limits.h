@@ -9,12 +9,13 @@
 #include <stdint.h>
 
 struct limits {
-    uint64_t sockets;            /* socket controls at once, over all adapters of a stack */
-    uint64_t send_buffer;        /* bytes sent and not acknowledged before tx says full */
-    uint64_t udp_queue;          /* datagrams that wait for rx, a socket */
-    uint64_t connect_timeout_ms; /* until a TCP connect without any answer fails */
-    uint64_t timers;             /* script timers at once */
-    uint64_t lua_heap;           /* bytes of the Lua VM */
+    uint64_t sockets;              /* socket controls at once, over all adapters of a stack */
+    uint64_t send_buffer;          /* bytes sent and not acknowledged before tx says full */
+    uint64_t udp_queue;            /* datagrams that wait for rx, a socket */
+    uint64_t connect_timeout_ms;   /* until a TCP connect without any answer fails */
+    uint64_t handshake_timeout_ms; /* until a TLS handshake that does not end fails */
+    uint64_t timers;               /* script timers at once */
+    uint64_t lua_heap;             /* bytes of the Lua VM */
 };
 
 struct limit_row {

@@ -23,6 +23,7 @@
 #define MS_PER_S       1000
 #define US_PER_MS      1000
 #define TRACE_MODE     0666
+#define KEYLOG_MODE    0600 /* secrets */
 #define DESCRIPTOR_MAX 1000000
 
 /* What a signal handler can reach, and nothing else does: the VM to be stopped. */
@@ -91,6 +92,23 @@ static int open_trace(const char *json)
     if (fd >= 0)
         return (int)fd;
     (void)fprintf(stderr, "luatos-emu: --json %s: can't write it: %s\n", json, strerror(errno));
+    return -2;
+}
+
+/* Where TLS secrets are appended; -1: nowhere. -2: it can't, which was said. */
+static int open_keylog(const char *path)
+{
+    int fd;
+
+    if (!path)
+        path = getenv("SSLKEYLOGFILE");
+    if (!path || !*path)
+        return -1;
+    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, KEYLOG_MODE);
+    if (fd >= 0)
+        return fd;
+    (void)fprintf(stderr, "luatos-emu: the key log %s can't be written: %s\n", path,
+                  strerror(errno));
     return -2;
 }
 
@@ -181,7 +199,8 @@ static int run_vm(const struct cli *cli, struct device *device, struct vfs *vfs,
     return code;
 }
 
-static int run_device(const struct cli *cli, int trace_fd, struct vfs *vfs, const char *script)
+static int run_device(const struct cli *cli, int trace_fd, int keylog_fd, struct vfs *vfs,
+                      const char *script)
 {
     const struct device_config config = device_config_of(cli, trace_fd);
     struct adapter_info info;
@@ -202,6 +221,8 @@ static int run_device(const struct cli *cli, int trace_fd, struct vfs *vfs, cons
         device_close(&device);
         return EXIT_CODE_ENVIRONMENT;
     }
+    device.net.tls.keylog_fd = keylog_fd;
+    device.net.tls.allows_1_3 = cli->allows_tls_1_3;
     plug_adapters(&device, &cli->board, &info);
     code = run_vm(cli, &device, vfs, script);
     if (lab)
@@ -218,7 +239,7 @@ int main(int argc, char *argv[])
     const char *wrong;
     struct vfs *vfs;
     struct cli cli;
-    int code, trace_fd;
+    int code, trace_fd, keylog_fd;
 
     hold_standard_descriptors();
     switch (cli_parse(&cli, argc, argv)) {
@@ -230,7 +251,8 @@ int main(int argc, char *argv[])
         break;
     }
     trace_fd = open_trace(cli.json);
-    if (trace_fd == -2)
+    keylog_fd = open_keylog(cli.keylog);
+    if (trace_fd == -2 || keylog_fd == -2)
         return EXIT_CODE_USAGE;
     vfs = vfs_new();
     wrong = project_open(vfs, cli.paths, cli.paths_count, script, why, sizeof(why));
@@ -238,7 +260,7 @@ int main(int argc, char *argv[])
         (void)fprintf(stderr, "luatos-emu: %s\n", wrong);
         code = EXIT_CODE_NO_SCRIPT;
     } else {
-        code = run_device(&cli, trace_fd, vfs, script);
+        code = run_device(&cli, trace_fd, keylog_fd, vfs, script);
     }
     vfs_free(vfs);
     return code;

@@ -18,6 +18,7 @@ void net_init(struct net *net, const struct net_config *config)
     handles_init(&net->tags);
     list_init(&net->netcs);
     list_init(&net->dns_queries);
+    tls_env_init(&net->tls, config->log);
 }
 
 void net_fini(struct net *net)
@@ -27,6 +28,7 @@ void net_fini(struct net *net)
     for (int id = 0; id < ADAPTER_COUNT; id++)
         if (net->adapters[id])
             net->adapters[id]->ops->free(net->adapters[id]);
+    tls_env_fini(&net->tls);
     handles_fini(&net->netc_ids);
     handles_fini(&net->tags);
     free(net->events);

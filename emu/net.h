@@ -12,6 +12,7 @@
 #include "emu/adapter_table.h"
 #include "emu/handle.h"
 #include "emu/list.h"
+#include "emu/tls.h"
 
 struct limits;
 struct log;
@@ -51,6 +52,7 @@ struct net {
     size_t netcs_count;
     unsigned netcs_made;
     struct list dns_queries;
+    struct tls_env tls;
 
     struct net_event *events; /* a ring; cap is a power of two */
     size_t events_head, events_count, events_cap;

@@ -123,6 +123,7 @@ struct netc *netc_new(struct net *net, struct adapter *adapter)
         free(netc);
         return NULL;
     }
+    netc_tls_init(netc);
     netc->serial = ++net->netcs_made;
     list_append(&net->netcs, &netc->link);
     net->netcs_count++;
@@ -136,6 +137,7 @@ void netc_free(struct netc *netc)
     struct net *net = netc->net;
 
     netc_close(netc);
+    netc_tls_fini(netc);
     trace_emit(net->config.trace, "netc.free", "{s:i}", "netc", (int)netc->serial);
     handle_remove(&net->netc_ids, netc->id);
     list_remove(&netc->link);
@@ -161,15 +163,16 @@ bool netc_is_online(const struct netc *netc)
 void netc_configure(struct netc *netc, const struct netc_config *config)
 {
     netc->config = *config;
-    netc_debug(netc, "config %s%s, local port %u, keepalive %u s", config->is_udp ? "UDP" : "TCP",
-               config->is_tls ? " TLS" : "", config->local_port,
-               config->keepalive ? config->keep_idle_s : 0);
+    netc_tls_fini(netc);
+    netc_debug(netc, "config %s, local port %u, keepalive %u s", config->is_udp ? "UDP" : "TCP",
+               config->local_port, config->keepalive ? config->keep_idle_s : 0);
 }
 
 /* Forget the present socket or lookup, and every report of it that is still on its way. */
 static void drop_socket(struct netc *netc)
 {
     dns_cancel(&netc->lookup);
+    netc_tls_stop(netc);
     if (netc->sid >= 0)
         netc->adapter->ops->close(netc->adapter, netc->sid);
     netc->sid = -1;
@@ -181,7 +184,8 @@ static void drop_socket(struct netc *netc)
 static void forget_target(struct netc *netc)
 {
     free(netc->domain);
-    netc->domain = NULL;
+    free(netc->server_name);
+    netc->domain = netc->server_name = NULL;
     netc->lookup.count = 0;
     netc->lookup_next = 0;
 }
@@ -335,6 +339,7 @@ enum netc_verdict netc_connect(struct netc *netc, const struct netc_target *targ
     netc->is_server = false;
     netc->want_ipv6 = target->want_ipv6;
     netc->remote = (struct endpoint){ .port = target->port };
+    netc->server_name = target->name ? xstrdup(target->name) : NULL;
     if (!target->name)
         endpoint_set_word(&netc->remote, target->word);
     else if (!endpoint_set_text(&netc->remote, target->name))
@@ -349,6 +354,11 @@ enum netc_verdict netc_listen(struct netc *netc, bool many)
     if (netc->sid >= 0 || netc->config.is_udp) {
         log_firmware(netc->net->config.log, LOG_LEVEL_ERROR, "socket", "listen fail %s",
                      netc->config.is_udp ? "in UDP mode" : states[netc->state].name);
+        return NETC_VERDICT_FAILED;
+    }
+    if (netc->tls_context) { /* a module would go online and speak to nobody */
+        log_firmware(netc->net->config.log, LOG_LEVEL_ERROR, "socket",
+                     "listen fail: there is no TLS for servers");
         return NETC_VERDICT_FAILED;
     }
     if (many && !netc->adapter->ops->can_accept) {
@@ -405,6 +415,7 @@ enum netc_verdict netc_disconnect(struct netc *netc)
     netc_debug(netc, "disconnect in %s", states[netc->state].name);
     netc->need_close = false;
     netc->has_rx = false;
+    netc_tls_stop(netc);
     if (netc_is_online(netc) && !netc->config.is_udp &&
         netc->adapter->ops->disconnect(netc->adapter, netc->sid) == 0) {
         netc_set_state(netc, NETC_STATE_DISCONNECTING);
@@ -510,12 +521,30 @@ static enum netc_verdict on_wait_dns(struct netc *netc, const struct net_event *
     return NETC_VERDICT_PENDING;
 }
 
+/* A handshake has got as far as @verdict says. */
+static enum netc_verdict end_shaking(struct netc *netc, enum netc_verdict verdict)
+{
+    if (verdict == NETC_VERDICT_FAILED)
+        netc->need_close = true;
+    if (verdict == NETC_VERDICT_DONE)
+        netc_set_state(netc, NETC_STATE_ONLINE);
+    return verdict;
+}
+
+static enum netc_verdict shake_hands(struct netc *netc)
+{
+    netc_set_state(netc, NETC_STATE_SHAKEHAND);
+    return end_shaking(netc, netc_tls_start(netc));
+}
+
 static enum netc_verdict on_connecting(struct netc *netc, const struct net_event *event)
 {
     if (netc->need_close || netc->wait != NETC_WAIT_ONLINE)
         return NETC_VERDICT_FAILED;
     switch (event->type) {
     case NET_EVENT_CONNECTED:
+        if (netc->tls_context)
+            return shake_hands(netc);
         netc_set_state(netc, NETC_STATE_ONLINE);
         return NETC_VERDICT_DONE;
     case NET_EVENT_LISTENING:
@@ -540,7 +569,27 @@ static enum netc_verdict on_connecting(struct netc *netc, const struct net_event
 
 static enum netc_verdict on_shakehand(struct netc *netc, const struct net_event *event)
 {
-    return broken(netc, event); /* no control gets here before there is TLS */
+    if (netc->need_close || (netc->wait != NETC_WAIT_ONLINE && netc->wait != NETC_WAIT_TX))
+        return NETC_VERDICT_FAILED;
+    switch (event->type) {
+    case NET_EVENT_RX:
+        return end_shaking(netc, netc_tls_shake(netc));
+    case NET_EVENT_TX_ACKED:
+        netc->ack_size += event->arg;
+        return NETC_VERDICT_PENDING;
+    case NET_EVENT_ERROR:
+    case NET_EVENT_REMOTE_CLOSED:
+    case NET_EVENT_CLOSED:
+    case NET_EVENT_LINK_DOWN:
+        return broken(netc, event);
+    case NET_EVENT_LINK_UP:
+    case NET_EVENT_DNS_DONE:
+    case NET_EVENT_CONNECTED:
+    case NET_EVENT_LISTENING:
+    case NET_EVENT_CLIENT:
+        break;
+    }
+    return NETC_VERDICT_PENDING;
 }
 
 static enum netc_verdict on_tx_acked(struct netc *netc, uint32_t len)

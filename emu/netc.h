@@ -28,6 +28,8 @@
 #include "emu/endpoint.h"
 #include "emu/list.h"
 #include "emu/net.h"
+#include "emu/timer.h"
+#include "emu/tls.h"
 
 enum netc_state {
     NETC_STATE_LINK_OFF,
@@ -71,7 +73,7 @@ enum netc_verdict {
 
 struct netc_config {
     uint16_t local_port; /* 0: any */
-    bool is_udp, is_tls;
+    bool is_udp;
     bool keepalive;
     uint32_t keep_idle_s;
     uint8_t keep_interval_s, keep_count;
@@ -102,6 +104,12 @@ struct netc {
     struct endpoint remote;
     struct dns_request lookup;
     int lookup_next; /* index in lookup.addrs of the next address to try */
+
+    struct tls_context *tls_context; /* NULL: plain */
+    struct tls *tls;                 /* of the present connection; NULL: none yet */
+    struct timer tls_timer;          /* of its handshake */
+    uint64_t tls_deadline_us;
+    char *server_name; /* what the script connects to; NULL: an integer */
 };
 
 /* A new control on @adapter, in UDP mode until configured. NULL: there are too many. */
@@ -121,7 +129,15 @@ bool netc_state_may_become(enum netc_state from, enum netc_state to);
 
 bool netc_has_socket(const struct netc *netc);
 
+/* socket.config; without TLS, until netc_use_tls(). */
 void netc_configure(struct netc *netc, const struct netc_config *config);
+
+/*
+ * From the next connect on, speak TLS (DTLS in UDP mode). What can't be used of @config is told in
+ * @why; the control speaks TLS all the same, as on a module, and will not trust anyone then.
+ */
+enum tls_problem netc_use_tls(struct netc *netc, const struct tls_config *config,
+                              char why[TLS_WHY_MAX]);
 
 /* socket.linkup: PENDING means that a LINK report will follow. */
 enum netc_verdict netc_linkup(struct netc *netc);

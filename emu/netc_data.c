@@ -15,6 +15,16 @@ static const struct adapter_ops *ops(const struct netc *netc)
     return netc->adapter->ops;
 }
 
+/* Bytes of one record, or of what waits below. */
+static ssize_t read_from(struct netc *netc, void *data, size_t cap, struct endpoint *from)
+{
+    if (!netc->tls)
+        return ops(netc)->recv(netc->adapter, netc->sid, data, cap, from);
+    if (from)
+        (void)netc_peer(netc, from);
+    return tls_read(netc->tls, data, cap);
+}
+
 /* By the reports so far; if they say full, by what the stack knows by now. */
 static bool is_full(struct netc *netc)
 {
@@ -31,14 +41,15 @@ struct netc_sent netc_tx(struct netc *netc, const void *data, size_t len, const 
 
     if (!netc_is_online(netc) || netc->need_close)
         return sent_failed;
-    if (!len && !netc->config.is_udp)
+    if (!len && (!netc->config.is_udp || netc->tls))
         return sent_taken; /* and no TX_OK ever: there is nothing to acknowledge */
     if (is_full(netc)) {
         netc_debug(netc, "tx %zu: full", len);
         netc->wait = NETC_WAIT_TX;
         return sent_full;
     }
-    n = ops(netc)->send(netc->adapter, netc->sid, data, len, to);
+    n = netc->tls ? tls_write(netc->tls, data, len)
+                  : ops(netc)->send(netc->adapter, netc->sid, data, len, to);
     netc_debug(netc, "tx %zu: %zd", len, n);
     if (n == -EAGAIN) {
         netc->wait = NETC_WAIT_TX;
@@ -48,9 +59,22 @@ struct netc_sent netc_tx(struct netc *netc, const void *data, size_t len, const 
         netc->need_close = true;
         return sent_failed;
     }
-    netc->tx_size += (uint64_t)n;
+    if (!netc->tls) /* which counts what it sends for it */
+        netc->tx_size += (uint64_t)n;
     netc->wait = NETC_WAIT_TX;
     return sent_taken;
+}
+
+/* Of a module's mbedTLS: what is left of one record; a look that needs more forgets what came. */
+static ssize_t tls_rx_len(struct netc *netc)
+{
+    ssize_t len = tls_pending(netc->tls);
+
+    if (len <= 0)
+        netc->has_rx = false;
+    if (len < 0)
+        netc_debug(netc, "TLS: %s", tls_why(netc->tls));
+    return len == 0 && netc->need_close ? -1 : len;
 }
 
 ssize_t netc_rx_len(struct netc *netc)
@@ -59,6 +83,8 @@ ssize_t netc_rx_len(struct netc *netc)
 
     if (!netc_is_online(netc))
         return -1;
+    if (netc->tls)
+        return tls_rx_len(netc);
     len = ops(netc)->pending(netc->adapter, netc->sid);
     if (len == 0 && netc->config.is_udp) /* an empty datagram would block those behind it */
         (void)ops(netc)->recv(netc->adapter, netc->sid, NULL, 0, NULL);
@@ -73,11 +99,11 @@ ssize_t netc_rx(struct netc *netc, void *data, size_t cap, struct endpoint *from
 
     if (!netc_is_online(netc))
         return -1;
-    n = ops(netc)->recv(netc->adapter, netc->sid, data, cap, from);
+    n = read_from(netc, data, cap, from);
     netc->has_rx = false;
     netc_debug(netc, "rx %zd", n);
     if (n <= 0)
-        return netc->need_close && n < 0 ? -1 : 0;
+        return (netc->need_close || netc->tls) && n < 0 ? -1 : 0;
     return n;
 }
 

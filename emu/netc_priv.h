@@ -1,4 +1,4 @@
-/* Included by netc.c and netc_data.c only. */
+/* Included by netc.c, netc_data.c and netc_tls.c only. */
 #pragma once
 
 #include "emu/netc.h"
@@ -8,3 +8,19 @@ bool netc_is_online(const struct netc *netc);
 /* socket.debug's lines: "netc 3: ..." */
 void netc_debug(const struct netc *netc, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* ---- netc_tls.c ---- */
+
+void netc_tls_init(struct netc *netc);
+
+/* Begin the handshake on the socket that has just connected; FAILED: it can't. */
+enum netc_verdict netc_tls_start(struct netc *netc);
+
+/* Take the handshake further. DONE: it is done. */
+enum netc_verdict netc_tls_shake(struct netc *netc);
+
+/* Forget the connection's TLS; nothing is sent. */
+void netc_tls_stop(struct netc *netc);
+
+/* Plain again: give the context back. */
+void netc_tls_fini(struct netc *netc);

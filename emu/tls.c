@@ -294,9 +294,6 @@ static void fail(struct tls *tls, unsigned code, const char *format, ...)
 
 static void fail_verify(struct tls *tls)
 {
-    const char *expected = SSL_get0_peername(tls->ssl);
-
-    (void)expected;
     fail(tls, CODE_VERIFY_FAILED,
          "the peer's certificate is refused: %s%s%s (number %d of its chain)",
          X509_verify_cert_error_string(tls->verify_error), *tls->verify_subject ? ": " : "",

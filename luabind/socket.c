@@ -24,6 +24,7 @@
 #define UDP_PAYLOAD_SAFE 1460       /* the document: more than this fails easily */
 #define MANY_MAX         8          /* LuatOS: multi_client is 0..8 */
 #define DNS_PORT_NUMBER  53
+#define SSL_LOG_MAX      4
 #define RX_CACHE_MIN     6
 #define RX_CACHE_MAX     48
 
@@ -188,6 +189,45 @@ static bool is_true(lua_State *L, int arg)
     return lua_isboolean(L, arg) && lua_toboolean(L, arg);
 }
 
+/* A certificate or key: a string or a number; an empty one counts as given. */
+static struct tls_blob to_blob(lua_State *L, int arg)
+{
+    struct tls_blob blob = { 0 };
+
+    if (lua_isstring(L, arg))
+        blob.data = lua_tolstring(L, arg, &blob.len);
+    return blob;
+}
+
+/*
+ * Arguments 8 to 11. In UDP mode the first two are a pre-shared key and its name, unless the others
+ * say that they are certificates.
+ */
+static struct tls_config to_tls_config(lua_State *L, bool is_udp)
+{
+    const struct tls_blob first = to_blob(L, 8), second = to_blob(L, 9), key = to_blob(L, 10);
+
+    if (is_udp && !key.data && !(first.data && !second.data))
+        return (struct tls_config){ .is_dtls = true, .psk = first, .psk_id = second };
+    return (struct tls_config){
+        .is_dtls = is_udp, .ca = first, .cert = second, .key = key, .password = to_blob(L, 11)
+    };
+}
+
+static bool use_tls(lua_State *L, struct netc *netc)
+{
+    const struct tls_config config = to_tls_config(L, netc->config.is_udp);
+    char why[TLS_WHY_MAX];
+    enum tls_problem problem = netc_use_tls(netc, &config, why);
+
+    if (problem == TLS_PROBLEM_NONE)
+        return true;
+    firmware_log(L, LOG_LEVEL_ERROR, "socket", "%s failed",
+                 problem == TLS_PROBLEM_CA ? "network_set_server_cert" : "network_set_client_cert");
+    warn_script(L, "socket.config: %s: false", why);
+    return false;
+}
+
 static int socket_config(lua_State *L)
 {
     struct netc *netc = to_netc(L, "config");
@@ -198,7 +238,6 @@ static int socket_config(lua_State *L)
         return 0;
     port = luaL_optinteger(L, 2, 0);
     config.is_udp = is_true(L, 3);
-    config.is_tls = is_true(L, 4);
     idle = luaL_optinteger(L, 5, 0);
     config.local_port = (uint16_t)port;
     config.keepalive = (uint8_t)idle != 0; /* LuatOS looks at the low 8 bits */
@@ -209,11 +248,7 @@ static int socket_config(lua_State *L)
         warn_script(L, "socket.config: local port %u: modules take ports below %d",
                     config.local_port, LOCAL_PORT_MAX);
     netc_configure(netc, &config);
-    if (config.is_tls) {
-        firmware_log(L, LOG_LEVEL_ERROR, "socket", "network_init_tls failed");
-        warn_script(L, "socket.config: TLS is not there yet: false");
-    }
-    lua_pushboolean(L, !config.is_tls);
+    lua_pushboolean(L, !is_true(L, 4) || use_tls(L, netc));
     return 1;
 }
 
@@ -234,8 +269,9 @@ static void warn_target(lua_State *L, const struct netc *netc, const struct netc
 {
     if (netc_has_socket(netc))
         warn_script(L, "socket.connect on a socket that is open: false; close it first");
-    else if (netc->config.is_tls)
-        warn_script(L, "socket.connect: TLS is not there yet: false");
+    else if (netc->tls_context && !target->name)
+        warn_script(L, "socket.connect: TLS to an integer address: modules differ in what they "
+                       "verify then; here it is the address");
     if (target->name && strcasecmp(target->name, "localhost") == 0)
         warn_script(L, "socket.connect: localhost is answered here; a module asks its DNS server");
 }
@@ -261,8 +297,6 @@ static int socket_connect(lua_State *L)
     firmware_log(L, LOG_LEVEL_DEBUG, "socket", "connect to %s,%u", target.name ? target.name : text,
                  target.port);
     warn_target(L, netc, &target);
-    if (netc->config.is_tls)
-        return push_verdict(L, NETC_VERDICT_FAILED);
     return push_verdict(L, netc_connect(netc, &target));
 }
 
@@ -457,9 +491,12 @@ static ssize_t rx_stream(struct netc *netc, struct zbuff *buff, size_t limit)
     return more > 0 ? n + more : n;
 }
 
-/* One datagram to the end of @buff; what is beyond @limit is lost. -1: nothing could be read. */
-static ssize_t rx_datagram(struct netc *netc, struct zbuff *buff, size_t limit,
-                           struct endpoint *from)
+/*
+ * One datagram, or what is left of one TLS record, to the end of @buff; what is beyond @limit of a
+ * datagram is lost. -1: nothing could be read.
+ */
+static ssize_t rx_message(struct netc *netc, struct zbuff *buff, size_t limit,
+                          struct endpoint *from)
 {
     ssize_t len = netc_rx_len(netc);
     size_t room;
@@ -506,7 +543,7 @@ static int socket_rx(lua_State *L)
         warn_script(L, "socket.rx: the third argument is a flag without effect; the limit is the "
                        "fourth");
     is_udp = netc->config.is_udp;
-    n = is_udp ? rx_datagram(netc, buff, limit, &from) : rx_stream(netc, buff, limit);
+    n = is_udp || netc->tls ? rx_message(netc, buff, limit, &from) : rx_stream(netc, buff, limit);
     lua_pushboolean(L, n >= 0);
     lua_pushinteger(L, n > 0 ? n : 0);
     if (n <= 0)
@@ -704,12 +741,13 @@ static int socket_rx_cache(lua_State *L)
     return 1;
 }
 
-/* ---- what comes later: TLS --------------------------------------------------------------------- */
+/* ---- TLS ------------------------------------------------------------------------------------------- */
 
 static int socket_ssl_log(lua_State *L)
 {
-    (void)luaL_optinteger(L, 1, 1);
-    warn_script(L, "socket.sslLog: TLS is not there yet");
+    lua_Integer level = luaL_optinteger(L, 1, 1);
+
+    net_of(L)->tls.log_level = level < 0 ? 0 : level > SSL_LOG_MAX ? SSL_LOG_MAX : (int)level;
     return 0;
 }
 
