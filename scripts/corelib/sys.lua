@@ -24,8 +24,10 @@ local FUNCTION_TIMER_MIN = 0x200000
 local FUNCTION_TIMER_MAX = 0x7FFFFF
 
 local ROLL_BACK_MS = 500
-local QUEUE_KEPT_MAX = 4096 -- places; a longer queue was a burst, its memory is given back
+local QUEUE_MIN = 16 -- places, a power of two
+local QUEUE_KEPT_MAX = 4096
 local GAPS_KEPT_MAX = 32
+local STRINGS = getmetatable("") -- what has it is a string, and that is cheaper than type()
 
 local sys = {}
 
@@ -161,8 +163,10 @@ end
 
 -- What rtos.timer_start() takes, or an error at the script's line.
 local function to_integer(value, name)
+    if math_type(value) == "integer" then
+        return value
+    end
     local number = tonumber(value)
-
     if not number then
         fail(format("bad argument to '%s' (number expected, got %s)", name, type(value)))
     end
@@ -302,6 +306,14 @@ end
 local sleeping = {}
 local free_ids, free_count = {}, 0
 local last_sleep_id = 0
+local checked_ms = 1 -- the last that was found to be an integer
+
+local function to_ms(ms)
+    if ms ~= checked_ms then
+        checked_ms = to_integer(ms, "wait")
+    end
+    return checked_ms
+end
 
 local function new_sleep_id()
     if free_count > 0 then
@@ -329,9 +341,14 @@ end
 
 -- Nothing when the time is over, or at once without a timer (0 ms); what the task was resumed with
 -- when that came first.
-local function sleep(co, ms)
-    if math_type(ms) ~= "integer" then
-        ms = to_integer(ms, "wait")
+function sys.wait(ms)
+    local co, is_main = running()
+
+    if is_main then
+        check_task()
+    end
+    if ms ~= checked_ms then
+        ms = to_ms(ms)
     end
     local id = new_sleep_id()
     if timer_start(id, ms) ~= 1 then
@@ -342,33 +359,31 @@ local function sleep(co, ms)
     return woken(id, yield())
 end
 
-function sys.wait(ms)
-    local co, is_main = running()
-
-    if is_main then
-        check_task()
-    end
-    return sleep(co, ms)
-end
+local sleep = sys.wait
 
 -- ---- topics --------------------------------------------------------------------------------------
 
--- subscribers[topic] is the one function or task; if there are more, a list of them: list[i] in the
--- order of subscription, false where one has left, list[subscriber] = i.
-local subscribers = {}
+-- A topic that only one task waits for, the common case, is in lone_task. Else its subscriber is in
+-- others: a function, or, of several, a list: list[i] in the order of subscription, false where one
+-- has left, list[subscriber] = i. A topic is never in both.
+local lone_task, others = {}, {}
 
 local function subscribe(topic, who)
-    local present = subscribers[topic]
+    local present = lone_task[topic] or others[topic]
 
     if present == nil then
         if topic == nil then
             fail("a topic is nil")
+        elseif type(who) == "thread" then
+            lone_task[topic] = who
+        else
+            others[topic] = who
         end
-        subscribers[topic] = who
     elseif present == who then
         return
     elseif type(present) ~= "table" then
-        subscribers[topic] = { present, who, [present] = 1, [who] = 2, count = 2, top = 2 }
+        lone_task[topic] = nil
+        others[topic] = { present, who, [present] = 1, [who] = 2, count = 2, top = 2 }
     elseif not present[who] then
         local top = present.top + 1
 
@@ -393,18 +408,18 @@ local function close_gaps(list)
 end
 
 local function unsubscribe(topic, who)
-    local present = subscribers[topic]
+    local present = others[topic]
 
-    if present == nil then
-        return
+    if lone_task[topic] == who then
+        lone_task[topic] = nil
     elseif present == who then
-        subscribers[topic] = nil
+        others[topic] = nil
     elseif type(present) == "table" and present[who] then
         present[present[who]] = false
         present[who] = nil
         present.count = present.count - 1
         if present.count == 0 then
-            subscribers[topic] = nil
+            others[topic] = nil
         elseif present.top - present.count > present.count + GAPS_KEPT_MAX then
             close_gaps(present)
         end
@@ -431,16 +446,24 @@ function sys.subscribe(topics, who)
 end
 
 function sys.unsubscribe(topics, who)
-    if who ~= nil then
+    if topics ~= nil and who ~= nil then
         return for_topics(unsubscribe, topics, who)
     end
 end
 
--- Two queues: what is published while one is delivered waits in the other. messages[i] is what
--- topics[i] was published with, { count, arg1, arg2, ... }, or false: nothing.
-local topics, messages, last = {}, {}, 0
-local filling_topics, filling_messages, filling_last = {}, {}, 0
-local delivered = 0
+-- What is published and not delivered yet: a ring. topics[i] was published with messages[i], which is
+-- { count, arg1, arg2, ... }, or false: with nothing. oldest and newest only grow.
+local topics, messages, mask = {}, {}, QUEUE_MIN - 1
+local oldest, newest = 0, 0
+
+local function grow_queue(to)
+    local old_topics, old_messages, old_mask = topics, messages, mask
+
+    topics, messages, mask = {}, {}, old_mask * 2 + 1
+    for i = oldest, to - 1 do
+        topics[i & mask], messages[i & mask] = old_topics[i & old_mask], old_messages[i & old_mask]
+    end
+end
 
 function sys.publish(topic, ...)
     local count = select("#", ...)
@@ -453,26 +476,35 @@ function sys.publish(topic, ...)
         end
         message[1] = count
     end
-    filling_last = filling_last + 1
-    filling_topics[filling_last] = topic
-    filling_messages[filling_last] = message
+    local at = newest
+    newest = at + 1
+    if at - oldest > mask then
+        grow_queue(at)
+    end
+    at = at & mask
+    topics[at], messages[at] = topic, message
+end
+
+local function tell_task(co, topic, message)
+    local ok, err
+
+    if message then
+        ok, err = resume(co, topic, unpack(message, 2, message[1] + 1))
+    else
+        ok, err = resume(co, topic)
+    end
+    if not ok then
+        on_task_error(co, err)
+    end
 end
 
 local function tell(who, topic, message)
-    if type(who) == "function" then
-        if message then
-            return who(unpack(message, 2, message[1] + 1))
-        end
-        return who()
-    end
-    local ok, err
-    if message then
-        ok, err = resume(who, topic, unpack(message, 2, message[1] + 1))
+    if type(who) == "thread" then
+        tell_task(who, topic, message)
+    elseif message then
+        who(unpack(message, 2, message[1] + 1))
     else
-        ok, err = resume(who, topic)
-    end
-    if not ok then
-        on_task_error(who, err)
+        who()
     end
 end
 
@@ -487,41 +519,52 @@ local function tell_all(list, topic, message)
     end
 end
 
-local function swap_queues()
-    if last > QUEUE_KEPT_MAX then
-        topics, messages = {}, {}
-    end
-    topics, filling_topics = filling_topics, topics
-    messages, filling_messages = filling_messages, messages
-    last, filling_last = filling_last, 0
-    delivered = 0
-end
-
 -- Until nothing is left, what is published meanwhile included. An error leaves the rest in place.
 local function dispatch()
-    while true do
-        if delivered == last then
-            if filling_last == 0 then
-                return
-            end
-            swap_queues()
-        end
-        local at = delivered + 1
+    while oldest ~= newest do
+        local next_one = oldest
+        local at = next_one & mask
         local topic, message = topics[at], messages[at]
-        local who = subscribers[topic]
+        local co = lone_task[topic]
 
-        delivered = at
+        oldest = next_one + 1
         messages[at] = false
-        if type(who) == "table" then
-            tell_all(who, topic, message)
-        elseif who then
-            tell(who, topic, message)
+        if co then
+            tell_task(co, topic, message)
+        else
+            local other = others[topic]
+
+            if type(other) == "table" then
+                tell_all(other, topic, message)
+            elseif other then
+                tell(other, topic, message)
+            end
         end
+    end
+    if mask > QUEUE_KEPT_MAX then -- that was a burst
+        topics, messages, mask = {}, {}, QUEUE_MIN - 1
+    end
+end
+
+-- topics: a topic or a table of them.
+local function subscribe_task(topics, co)
+    if getmetatable(topics) == STRINGS and not lone_task[topics] and not others[topics] then
+        lone_task[topics] = co
+    else
+        for_topics(subscribe, topics, co)
+    end
+end
+
+local function unsubscribe_task(topics, co)
+    if lone_task[topics] == co then
+        lone_task[topics] = nil
+    else
+        for_topics(unsubscribe, topics, co)
     end
 end
 
 local function until_flag(ids, co, topic, ...)
-    for_topics(unsubscribe, ids, co)
+    unsubscribe_task(ids, co)
     if topic == nil then
         return false
     end
@@ -529,7 +572,7 @@ local function until_flag(ids, co, topic, ...)
 end
 
 local function until_topic(ids, co, topic, ...)
-    for_topics(unsubscribe, ids, co)
+    unsubscribe_task(ids, co)
     if topic == nil then
         return false
     end
@@ -537,17 +580,21 @@ local function until_topic(ids, co, topic, ...)
 end
 
 local function until_message(ids, co, _, ...)
-    for_topics(unsubscribe, ids, co)
+    unsubscribe_task(ids, co)
     return ...
 end
 
--- ids: a topic or a table of them. true and what it was published with; false after ms.
+-- true and what it was published with; false after ms.
 function sys.waitUntil(ids, ms)
-    local co = check_task()
+    local co, is_main = running()
 
-    for_topics(subscribe, ids, co)
+    if is_main then
+        check_task()
+    end
+    ms = ms and to_ms(ms)
+    subscribe_task(ids, co)
     if ms then
-        return until_flag(ids, co, sleep(co, ms))
+        return until_flag(ids, co, sleep(ms))
     end
     return until_flag(ids, co, yield())
 end
@@ -556,9 +603,10 @@ end
 function sys.waitUntilExt(ids, ms)
     local co = check_task()
 
-    for_topics(subscribe, ids, co)
+    ms = ms and to_ms(ms)
+    subscribe_task(ids, co)
     if ms then
-        return until_topic(ids, co, sleep(co, ms))
+        return until_topic(ids, co, sleep(ms))
     end
     return until_topic(ids, co, yield())
 end
@@ -567,7 +615,7 @@ end
 function sys.waitUntilMsg(ids)
     local co = check_task()
 
-    for_topics(subscribe, ids, co)
+    subscribe_task(ids, co)
     return until_message(ids, co, yield())
 end
 
@@ -675,7 +723,7 @@ function sys.waitMsg(name, target, ms)
         return message
     end
     local wait = { co = check_task() }
-    local timer = ms and ms ~= 0 and sys.timerStart(on_deadline, ms, wait)
+    local timer = ms and ms ~= 0 and sys.timerStart(on_deadline, to_ms(ms), wait)
     repeat
         subscribe(name, wait.co)
         wait.is_blocked = true
@@ -724,20 +772,10 @@ end
 
 -- ---- the loop ------------------------------------------------------------------------------------
 
-local function on_timer(id, left)
-    local co = sleeping[id]
-
-    if co then
-        sleeping[id] = nil
-        free_sleep_id(id)
-        local ok, err = resume(co)
-        if not ok then
-            on_task_error(co, err)
-        end
-        return
-    end
+local function on_function_timer(id, left)
     local timer = timers[id]
-    if not timer then
+
+    if not timer then -- it was stopped when its message was under way
         return
     end
     if left == 0 then
@@ -747,17 +785,32 @@ local function on_timer(id, left)
 end
 
 -- One message from the firmware, after everything that is published.
-function sys.safeRun()
-    dispatch()
+local function turn()
+    if oldest ~= newest then
+        dispatch()
+    end
     local kind, id, left = receive(INF_TIMEOUT)
-    if kind == MSG_TIMER then
-        on_timer(id, left)
+    if kind ~= MSG_TIMER then
+        return
+    end
+    local co = sleeping[id]
+    if not co then
+        return on_function_timer(id, left)
+    end
+    sleeping[id] = nil
+    free_count = free_count + 1
+    free_ids[free_count] = id
+    local ok, err = resume(co)
+    if not ok then
+        on_task_error(co, err)
     end
 end
 
+sys.safeRun = turn
+
 function sys.run()
     while true do
-        sys.safeRun()
+        turn()
     end
 end
 
