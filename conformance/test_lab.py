@@ -1,0 +1,364 @@
+"""The built-in lab: --lab. What its peers do is in adapters/lab/lab.h."""
+
+import os
+import random
+import re
+import resource
+import socket
+import struct
+import threading
+
+import pytest
+
+from peers import until
+
+DNS, ECHO, SINK, SOURCE, HANGUP = 40053, 40123, 40124, 40125, 40126
+CLIENTS_MAX = 256  # LAB_CLIENTS_MAX
+A, TXT, AAAA = 1, 16, 28
+OK, FORMERR, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 3, 4, 5
+
+WAIT = "sys.timerLoopStart(function() end, 60000)\nsys.run()\n"
+
+
+class Lab:
+    """A run whose script only waits, and sockets to its peers."""
+
+    def __init__(self, run, peers):
+        self.run = run
+        self.peers = peers
+        self.address = run.wait_trace("lab.open")["address"]
+
+    def tcp(self, port, **options):
+        return self.peers.tcp_client(port, host=self.address, **options)
+
+    def udp(self, port):
+        """A UDP socket that hears this peer only."""
+        peer = self.peers.udp()
+        peer.sock.connect((self.address, port))
+        return peer.sock
+
+    def ask(self, message):
+        sock = self.udp(DNS)
+        sock.send(message)
+        return sock.recv(4096)
+
+
+@pytest.fixture
+def lab(emu, peers):
+    with emu.start(WAIT, "--lab") as run:
+        yield Lab(run, peers)
+        done = run.stop()
+    done.assert_sane()
+
+
+def wire_name(name):
+    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+
+
+def query(name, kind=A, ident=0x1234, flags=0x0100, klass=1, questions=1):
+    header = struct.pack(">6H", ident, flags, questions, 0, 0, 0)
+    return header + wire_name(name) + struct.pack(">2H", kind, klass)
+
+
+def rcode(answer):
+    return struct.unpack(">H", answer[2:4])[0] & 15
+
+
+def counts(answer):
+    return struct.unpack(">4H", answer[4:12])
+
+
+# ---- TCP and UDP ---------------------------------------------------------------------------------
+
+
+def test_the_echo_gives_back_more_than_any_buffer_holds(lab):
+    """And closes after the client's FIN, when all is sent."""
+    data = random.Random(1).randbytes(3_000_000)
+    peer = lab.tcp(ECHO)
+
+    def send():
+        peer.send(data)
+        peer.half_close()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    assert peer.recv_to_end() == data
+    sender.join()
+    lab.run.wait_trace("lab.close", peer="echo", rx=len(data), tx=len(data), error=0)
+
+
+def test_the_echo_holds_no_more_than_a_client_reads(lab):
+    """Who never reads can't send for ever either: the lab stops reading."""
+    peer = lab.tcp(ECHO)
+    peer.sock.setblocking(False)
+    sent = 0
+    with pytest.raises(BlockingIOError):
+        while sent < 1 << 30:
+            sent += peer.sock.send(b"x" * 65536)
+    other = lab.tcp(ECHO)  # nobody else is held up
+    other.send(b"hello")
+    assert other.recv_exactly(5) == b"hello"
+    peer.reset()
+    closed = lab.run.wait_trace("lab.close", peer="echo")
+    assert closed["rx"] <= closed["tx"] + 64 * 1024  # what one read brings
+
+
+def test_the_sink_reads_and_says_nothing(lab):
+    peer = lab.tcp(SINK)
+    peer.send(b"x" * 1_000_000)
+    peer.half_close()
+    assert peer.recv_to_end() == b""
+    lab.run.wait_trace("lab.close", peer="sink", rx=1_000_000, tx=0)
+
+
+def test_the_source_sends_its_pattern_for_ever(lab):
+    peer = lab.tcp(SOURCE)
+    peer.send(b"is ignored")
+    data = peer.recv_exactly(2_000_000)
+    assert data == bytes(0x20 + n % 95 for n in range(len(data)))
+    peer.half_close()  # changes nothing
+    peer.recv_exactly(4_000_000)
+
+
+def test_the_source_waits_for_its_reader(lab):
+    """Who does not read costs the lab what the kernel's buffers hold, and nobody else anything."""
+    slow = lab.tcp(SOURCE, rcvbuf=4096)
+    other = lab.tcp(ECHO)
+    for _ in range(100):  # the loop turns on meanwhile
+        other.send(b"x")
+        assert other.recv_exactly(1) == b"x"
+    assert slow.recv_exactly(1_000_000) == bytes(0x20 + n % 95 for n in range(1_000_000))
+    slow.reset()
+    assert lab.run.wait_trace("lab.close", peer="source")["tx"] < 64 << 20
+
+
+def test_the_hangup_closes_at_once(lab):
+    assert lab.tcp(HANGUP).recv_to_end() == b""
+    lab.run.wait_trace("lab.close", peer="hangup", rx=0, tx=0)
+
+
+def test_the_udp_echo_keeps_datagrams_apart(lab):
+    sock = lab.udp(ECHO)
+    for size in (1, 0, 1460, 65507):
+        sock.send(b"x" * size)
+        assert sock.recv(65536) == b"x" * size
+
+
+def test_clients_beyond_the_limit_are_refused_until_others_leave(lab):
+    there = [lab.tcp(ECHO) for _ in range(CLIENTS_MAX)]
+    for peer in there:
+        peer.send(b"x")
+        assert peer.recv_exactly(1) == b"x"
+    with pytest.raises(ConnectionResetError):  # by whichever of the calls it comes to light
+        with socket.create_connection((lab.address, SINK)) as refused:
+            refused.recv(1)
+    lab.run.wait_trace("lab.refuse", peer="sink")
+    there[0].close()
+    lab.run.wait_trace("lab.close", peer="echo")
+    again = lab.tcp(ECHO)
+    again.send(b"x")
+    assert again.recv_exactly(1) == b"x"
+
+
+def test_a_client_waits_while_there_are_no_descriptors(lab):
+    """And is served when another one leaves."""
+    first = lab.tcp(ECHO)
+    first.send(b"x")
+    assert first.recv_exactly(1) == b"x"
+    pid = lab.run.process.pid
+    open_fds = {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")}
+    limit = max(open_fds) + 1
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, hard))
+    for _ in range(limit - len(open_fds)):
+        peer = lab.tcp(ECHO)
+        peer.send(b"x")
+        assert peer.recv_exactly(1) == b"x"
+    waiting = lab.tcp(SINK)
+    waiting.half_close()
+    for _ in range(3):  # the loop turns on, and does nothing for it
+        first.send(b"x")
+        assert first.recv_exactly(1) == b"x"
+    assert not lab.run.events("lab.accept", peer="sink")
+    first.close()
+    assert waiting.recv_to_end() == b""
+    lab.run.wait_trace("lab.accept", peer="sink")
+
+
+def test_clients_that_reset_leave_nothing_behind(lab):
+    for _ in range(50):
+        for port in (ECHO, SINK, SOURCE, DNS):
+            peer = lab.tcp(port)
+            peer.send(b"\0\x20half")
+            peer.reset()
+    until(lambda: len(lab.run.events("lab.close")) == 200, "end of 200 connections")
+    assert not lab.run.events("lab.refuse")
+
+
+# ---- DNS -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["netlab.luatos.com", "echo.lab", "dns.lab", "sink.lab",
+                                  "source.lab", "hangup.lab"])
+def test_the_dns_knows_the_peers(lab, name):
+    asked = query(name)
+    answer = lab.ask(asked)
+    assert answer[:2] == asked[:2]
+    assert (rcode(answer), counts(answer)) == (OK, (1, 1, 0, 0))
+    assert answer[12:len(asked)] == asked[12:]
+    assert answer[-4:] == socket.inet_aton(lab.address)
+
+
+def test_the_dns_repeats_the_question_as_it_was_spelled(lab):
+    asked = query("NetLab.LuatOS.com")
+    answer = lab.ask(asked)
+    assert (rcode(answer), counts(answer)) == (OK, (1, 1, 0, 0))
+    assert answer[12:len(asked)] == asked[12:]
+
+
+@pytest.mark.parametrize("name", ["luatos.com", "com", "x.netlab.luatos.com", "lab", "echo.la",
+                                  "ech.lab", "echo.lab.x", "example.org", "a" * 63 + ".lab"])
+def test_no_other_name_exists(lab, name):
+    answer = lab.ask(query(name))
+    assert (rcode(answer), counts(answer)) == (NXDOMAIN, (1, 0, 0, 0))
+
+
+@pytest.mark.parametrize("kind", [AAAA, TXT, 255])
+def test_a_known_name_has_nothing_but_an_ipv4_address(lab, kind):
+    """RFC 8305 and every resolver: NXDOMAIN would say that A does not exist either."""
+    answer = lab.ask(query("netlab.luatos.com", kind))
+    assert (rcode(answer), counts(answer)) == (OK, (1, 0, 0, 0))
+
+
+@pytest.mark.parametrize("message, expected", [
+    (query("echo.lab", klass=3), REFUSED),
+    (query("echo.lab", flags=0x2100), NOTIMP),
+    (query("echo.lab", questions=0), FORMERR),
+    (query("echo.lab", questions=2), FORMERR),
+    (query("echo.lab")[:-1], FORMERR),
+    (query("echo.lab")[:14], FORMERR),
+    (query("echo.lab")[:12] + b"\xc0\x0c\0\1\0\1", FORMERR),  # a name that points at itself
+    (query("echo.lab")[:12] + b"\xc0\x00\0\1\0\1", FORMERR),  # or into the header
+    (query("echo.lab")[:12] + b"\x40" + b"x" * 70, FORMERR),
+    (query("echo.lab")[:12] + b"\x3f" * 300, FORMERR),
+], ids=["class", "opcode", "no-question", "two-questions", "short-type", "short-name", "loop",
+        "header", "label-type", "long-name"])
+def test_a_query_that_is_wrong_is_told_so(lab, message, expected):
+    answer = lab.ask(message)
+    assert rcode(answer) == expected
+    assert counts(answer)[1] == 0
+
+
+@pytest.mark.parametrize("message", [b"", b"\0", query("echo.lab")[:11],
+                                     query("echo.lab", flags=0x8180)],
+                         ids=["empty", "one-byte", "short-header", "an-answer"])
+def test_what_is_no_query_gets_no_answer(lab, message):
+    """Least of all an answer: two servers would talk for ever."""
+    sock = lab.udp(DNS)
+    sock.send(message)
+    sock.send(query("echo.lab", ident=77))
+    assert sock.recv(4096)[:2] == b"\0\x4d"
+
+
+def test_garbage_does_not_harm_the_dns(lab):
+    rng = random.Random(7)
+    sock = lab.udp(DNS)
+    sound = query("netlab.luatos.com")
+    for i in range(500):
+        message = bytearray(sound[:rng.randrange(len(sound) + 1)] + rng.randbytes(rng.randrange(40)))
+        for _ in range(rng.randrange(4)):
+            if message:
+                message[rng.randrange(len(message))] = rng.randrange(256)
+        sock.send(bytes(message))
+        if i % 50 == 0:  # within what the socket's buffer holds
+            assert lab.ask(sound)[-4:] == socket.inet_aton(lab.address)
+    assert lab.ask(sound)[-4:] == socket.inet_aton(lab.address)
+
+
+def framed(message):
+    return struct.pack(">H", len(message)) + message
+
+
+def read_framed(peer):
+    return peer.recv_exactly(struct.unpack(">H", peer.recv_exactly(2))[0])
+
+
+def test_the_dns_answers_over_tcp(lab):
+    """RFC 7766: several queries on one connection, in pieces of any size."""
+    peer = lab.tcp(DNS)
+    peer.send_bytewise(framed(query("echo.lab", ident=1)))
+    assert read_framed(peer)[-4:] == socket.inet_aton(lab.address)
+    peer.send(b"".join(framed(query("echo.lab", ident=i)) for i in range(2000)))
+    assert [struct.unpack(">H", read_framed(peer)[:2])[0] for _ in range(2000)] == list(range(2000))
+    peer.half_close()
+    assert peer.recv_to_end() == b""
+
+
+@pytest.mark.parametrize("message", [b"\xff\xff", b"\0\0", framed(b"x"),
+                                     framed(query("echo.lab", flags=0x8180))],
+                         ids=["too-long", "empty", "short", "an-answer"])
+def test_the_dns_hangs_up_on_what_is_no_query(lab, message):
+    peer = lab.tcp(DNS)
+    peer.send(framed(query("echo.lab")) + message)
+    assert read_framed(peer)[-4:] == socket.inet_aton(lab.address)
+    assert peer.recv_to_end() == b""
+
+
+# ---- the lab as scripts see it ------------------------------------------------------------------------
+
+
+def test_scripts_find_the_lab_by_name(emu):
+    """The document's own example: socket.connect(ctrl, "netlab.luatos.com", 40123)."""
+    done = emu.run("lab/netlab-answers-a-script", "--lab")
+    assert done.code == 0
+    address = done.events("lab.open")[0]["address"]
+    assert done.texts("netlab") == [f"online {address}", "echo hello"]
+    assert done.events("lab.dns", name="netlab.luatos.com", rcode=OK)
+
+
+def test_a_name_that_the_lab_does_not_know_fails(emu):
+    done = emu.run("lab/an-unknown-name-fails", "--lab")
+    assert done.code == 0
+    assert done.texts("lookup") == ["ON_LINE -1"]
+    assert done.events("lab.dns", name="no.such.name", rcode=NXDOMAIN)
+
+
+def test_the_lab_does_not_keep_a_run_alive(emu, peers, tcp_server):
+    """Not even while it has a client that reads and reads: the script has nothing left, that counts."""
+    with emu.start("lab/the-script-has-nothing-left", "--lab", env={"PORT": tcp_server.port}) as run:
+        address = run.wait_trace("lab.open")["address"]
+        reader = peers.tcp_client(SOURCE, host=address)
+        reader.recv_exactly(100_000)
+        tcp_server.accept().close()
+        run.wait_log("script", "has nothing left")
+        done = run.finish()
+    assert done.events("lab.close", peer="source")
+
+
+def test_labs_run_side_by_side(emu, peers):
+    """Each on an address of its own, with the same ports; also when the seed is the same."""
+    runs = []
+    try:
+        for _ in range(3):
+            runs.append(emu.start(WAIT, "--lab", "--seed", "1"))
+        labs = [Lab(run, peers) for run in runs]
+        assert len({lab.address for lab in labs}) == 3
+        for i, lab in enumerate(labs):
+            assert re.fullmatch(r"127\.\d+\.\d+\.\d+", lab.address)
+            peer = lab.tcp(ECHO)
+            peer.send(bytes([i]))
+            assert peer.recv_exactly(1) == bytes([i])
+    finally:
+        for run in runs:
+            run.stop()
+
+
+def test_a_script_may_use_the_lab_s_udp_port_itself(emu):
+    done = emu.run("lab/a-udp-port-of-the-lab-is-used-by-the-script", "--lab")
+    assert done.code == 0
+    assert done.texts("echo") == ["over the same port"]
+
+
+def test_without_the_option_there_is_no_lab(emu):
+    done = emu.run("os.exit(0)\n")
+    assert not done.events("lab.open")
