@@ -139,11 +139,10 @@ int posix_udp_connect(struct psock *sock, const struct sock_spec *spec,
     return 0;
 }
 
-/* What lwIP would have lost without a word. */
+/* What has no way out is lost without a word, as in lwIP; what is no datagram at all is an error. */
 static bool is_lost(int error)
 {
-    return error == ENETUNREACH || error == EHOSTUNREACH || error == ECONNREFUSED ||
-           error == EPERM || error == EACCES || error == ENETDOWN || error == ENOBUFS;
+    return error != EAGAIN && error != EMSGSIZE;
 }
 
 static ssize_t send_to(const struct psock *sock, const void *data, size_t len,
