@@ -10,6 +10,9 @@
 #define HEAP_STEP  ((uintptr_t)1 << 40) /* the next VM's, when there are several */
 #define HEAP_TRIES 64
 
+/* Freed blocks serve their own size only, so addresses run out before memory does. */
+#define HEAP_RESERVE 8
+
 #define GRAIN          16  /* sizes up to SMALL_MAX go by this */
 #define SMALL_MAX      512 /* above, four classes to each power of two */
 #define SMALL_CLASSES  (SMALL_MAX / GRAIN)
@@ -18,16 +21,22 @@
 #define RELEASE_MIN    (16 * PAGE) /* freed blocks of this size give their memory back */
 #define SMALL_MAX_LOG2 9
 
-int heap_open(struct heap *heap, size_t cap)
+static size_t whole_pages(size_t size)
+{
+    return (size + PAGE - 1) & ~(PAGE - 1);
+}
+
+int heap_open(struct heap *heap, size_t cap, size_t extra)
 {
     void *at = MAP_FAILED;
 
-    *heap = (struct heap){ .cap = (cap + PAGE - 1) & ~(PAGE - 1) };
+    *heap = (struct heap){ .cap = whole_pages(cap), .extra = whole_pages(extra) };
+    heap->reserved = HEAP_RESERVE * heap->cap;
     for (uintptr_t i = 0; i < HEAP_TRIES && at == MAP_FAILED; i++) {
         /* NOLINTNEXTLINE(performance-no-int-to-ptr): the address is the point */
         void *want = (void *)(HEAP_BASE + i * HEAP_STEP);
 
-        at = mmap(want, heap->cap, PROT_READ | PROT_WRITE,
+        at = mmap(want, heap->reserved + heap->extra, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
     }
     if (at == MAP_FAILED)
@@ -36,9 +45,14 @@ int heap_open(struct heap *heap, size_t cap)
     return 0;
 }
 
+void *heap_extra(const struct heap *heap)
+{
+    return heap->base + heap->reserved;
+}
+
 void heap_close(struct heap *heap)
 {
-    (void)munmap(heap->base, heap->cap);
+    (void)munmap(heap->base, heap->reserved + heap->extra);
 }
 
 /* Class of blocks for @size, and what a block of it holds. */
@@ -65,13 +79,13 @@ static void *take(struct heap *heap, size_t size)
     unsigned class = class_of(size, &block);
     void *ptr;
 
-    if (class >= HEAP_CLASSES)
+    if (class >= HEAP_CLASSES || block > heap->cap - heap->used)
         return NULL;
     ptr = heap->free[class];
     if (ptr) {
         memcpy(&heap->free[class], ptr, sizeof(ptr));
     } else {
-        if (block > heap->cap - heap->top)
+        if (block > heap->reserved - heap->top)
             return NULL;
         ptr = heap->base + heap->top;
         heap->top += block;

@@ -18,16 +18,18 @@
 
 struct heap {
     uint8_t *base;
-    size_t cap; /* bytes that may be handed out */
-    size_t top; /* bytes handed out at least once */
+    size_t cap;             /* bytes that may be in use at once */
+    size_t reserved, extra; /* addresses: for blocks, and for the caller behind them */
+    size_t top;             /* of those for blocks, handed out at least once */
     size_t used, peak;
     void *free[HEAP_CLASSES];
     unsigned stress; /* 0, or: refuse every so many-th new object once (--gc-stress) */
     unsigned requests;
 };
 
-/* 0 or -errno. */
-int heap_open(struct heap *heap, size_t cap);
+/* 0 or -errno. With @extra bytes at heap_extra() that are the caller's, at as fixed an address. */
+int heap_open(struct heap *heap, size_t cap, size_t extra);
+void *heap_extra(const struct heap *heap);
 void heap_close(struct heap *heap);
 
 /* lua_Alloc; @ud is the heap. */

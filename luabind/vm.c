@@ -78,8 +78,7 @@ static lua_State *new_state(struct vm *vm)
     birth.depth = SEED_STEP * (1 + (size_t)rng_below(&rng, SEED_PLACES));
     if (pthread_attr_init(&attr) != 0)
         return NULL;
-    /* the stack is at the heap's end, which is as fixed as its beginning */
-    if (pthread_attr_setstack(&attr, vm->heap.base + vm->heap.cap, BIRTH_STACK_SIZE) == 0 &&
+    if (pthread_attr_setstack(&attr, heap_extra(&vm->heap), BIRTH_STACK_SIZE) == 0 &&
         pthread_create(&thread, &attr, be_born, &birth) == 0)
         (void)pthread_join(thread, NULL);
     pthread_attr_destroy(&attr);
@@ -284,32 +283,59 @@ bool vm_load_file(lua_State *L, const char *path)
     return true;
 }
 
-/* The script itself; its exit code when it can't be run, with the reason told. */
-static int load_script(struct vm *vm)
-{
-    lua_State *L = vm->L;
-    struct log *log = &vm->config.device->log;
-    const char *chunk = lua_pushfstring(L, "@%s", vm->config.script);
-    int fd = open(vm->config.script, O_RDONLY | O_CLOEXEC);
-    int rc = fd < 0 ? -errno : push_text(L, fd);
+/* The script, opened; what loading it comes to. */
+struct loading {
+    struct vm *vm;
+    int fd;
+    int code; /* enum exit_code; when it is not OK, the reason was told */
+};
 
-    if (fd >= 0)
-        close(fd);
+/* Protected, as memory can run out. The script's function is the result. */
+static int load_script(lua_State *L)
+{
+    struct loading *loading = lua_touserdata(L, 1);
+    struct log *log = &loading->vm->config.device->log;
+    const char *chunk = lua_pushfstring(L, "@%s", loading->vm->config.script);
+    int rc = push_text(L, loading->fd);
+
+    loading->code = EXIT_CODE_NO_SCRIPT;
     if (rc == -EFBIG) {
         log_say(log, "%s: too large for a script: more than %d MiB", chunk + 1,
                 VM_SCRIPT_SIZE_MAX >> 20);
-        return EXIT_CODE_NO_SCRIPT;
+        return 0;
     }
     if (rc < 0) {
         log_say(log, "%s: can't read the script: %s", chunk + 1, strerror(-rc));
-        return EXIT_CODE_NO_SCRIPT;
+        return 0;
     }
+    loading->code = EXIT_CODE_SYNTAX;
     if (compile(L, chunk) != LUA_OK) {
         log_say(log, "%s (nothing was run)", lua_tostring(L, -1));
-        return EXIT_CODE_SYNTAX;
+        return 0;
     }
-    lua_remove(L, -2);
-    return EXIT_CODE_OK;
+    loading->code = EXIT_CODE_OK;
+    return 1;
+}
+
+/* The script's function on the stack, or nil and why not as an exit code. */
+static int open_script(struct vm *vm)
+{
+    struct loading loading = { .vm = vm, .fd = open(vm->config.script, O_RDONLY | O_CLOEXEC) };
+    struct log *log = &vm->config.device->log;
+
+    if (loading.fd < 0) {
+        log_say(log, "%s: can't read the script: %s", vm->config.script, strerror(errno));
+        return EXIT_CODE_NO_SCRIPT;
+    }
+    lua_pushcfunction(vm->L, load_script);
+    lua_pushlightuserdata(vm->L, &loading);
+    if (lua_pcall(vm->L, 1, 1, 0) != LUA_OK) {
+        log_say(log, "%s: can't be loaded: %s (--set lua_heap=BYTES)", vm->config.script,
+                lua_tostring(vm->L, -1));
+        loading.code = EXIT_CODE_NO_SCRIPT;
+    }
+    close(loading.fd);
+    return loading.code;
 }
 
 /* ---- the environment ----------------------------------------------------------------------- */
@@ -390,10 +416,9 @@ int vm_open(struct vm *vm, const struct vm_config *config)
                        .script_log_level = LOG_LEVEL_DEBUG,
                        .rx_cache = RX_CACHE_DEFAULT,
                        .timezone_quarters = TIMEZONE_QUARTERS };
-    rc = heap_open(&vm->heap, cap + BIRTH_STACK_SIZE);
+    rc = heap_open(&vm->heap, cap, BIRTH_STACK_SIZE);
     if (rc < 0)
         return rc;
-    vm->heap.cap -= BIRTH_STACK_SIZE;
     vm->L = new_state(vm);
     if (!vm->L) {
         heap_close(&vm->heap);
@@ -418,7 +443,6 @@ void vm_close(struct vm *vm)
         lua_close(vm->L);
     }
     rtos_close(vm);
-    vm->heap.cap += BIRTH_STACK_SIZE;
     heap_close(&vm->heap);
 }
 
@@ -469,7 +493,7 @@ int vm_run(struct vm *vm)
     int code;
 
     log_boot(vm);
-    code = load_script(vm);
+    code = open_script(vm);
     if (code == EXIT_CODE_OK)
         code = run_script(vm);
     lua_settop(vm->L, 0);
