@@ -4,8 +4,6 @@ import hashlib
 
 import pytest
 
-from peers import until
-
 
 def pattern(size):
     """Bytes in which a lost or doubled piece shows; the scripts build the same ones."""

@@ -1,7 +1,6 @@
 """TCP clients: connect, discon, close, and what tells of the end of a connection."""
 
 import re
-import socket
 from pathlib import Path
 
 import pytest

@@ -4,8 +4,6 @@ import socket
 
 import pytest
 
-LOOPBACK = "\\x00\\x7f\\x00\\x00\\x01"
-
 # shows the bytes of an address as text
 HEX = '''
     local function hex(bytes)
