@@ -19,6 +19,7 @@
 #include "luabind/vm.h"
 
 #define WHY_MAX        (PROJECT_PATH_MAX + 256)
+#define LAB_TEXT_MAX   1024
 #define GRACE_S        2 /* after the time limit, for a script that sits in a C function */
 #define MS_PER_S       1000
 #define US_PER_MS      1000
@@ -136,6 +137,20 @@ static struct device_config device_config_of(const struct cli *cli, int trace_fd
     };
 }
 
+/* "echo tcp 40123, sink tcp 40124": what is where. */
+static void say_lab(struct log *log, const struct lab *lab)
+{
+    char text[LAB_TEXT_MAX] = "", ip[ENDPOINT_TEXT_MAX];
+    size_t len = 0;
+
+    for (size_t i = 0; i < lab_peers_count && len < sizeof(text); i++)
+        len +=
+            (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %s %u", i ? ", " : "",
+                             lab_peers[i].name, lab_peers[i].type == SOCK_TYPE_TCP ? "tcp" : "udp",
+                             lab_peers[i].port);
+    log_say(log, "lab: netlab.luatos.com is %s: %s", endpoint_ip_text(lab_dns(lab), ip), text);
+}
+
 static int start_lab(struct device *device, struct lab **lab, struct adapter_info *info)
 {
     int rc = lab_open(lab, &(struct lab_config){ .loop = &device->loop,
@@ -152,6 +167,7 @@ static int start_lab(struct device *device, struct lab **lab, struct adapter_inf
     memset(info->dns, 0, sizeof(info->dns));
     info->dns[0] = *lab_dns(*lab);
     info->dns_count = 1;
+    say_lab(&device->log, *lab);
     return 0;
 }
 
