@@ -10,6 +10,7 @@
 #include "luabind/pack.h"
 
 #define TAG            "zbuff"
+#define KIB            1024
 #define LARGE_SIZE     65536 /* from here on a module collects garbage first */
 #define FRAME_BITS_MAX ((uint64_t)1 << 30)
 #define BASE64_GROUP   3
@@ -67,6 +68,16 @@ static bool resize_or_log(lua_State *L, struct zbuff *buff, size_t len)
         return true;
     firmware_log(L, LOG_LEVEL_ERROR, TAG, "zbuff realloc failed %zu -> %zu", old, len);
     return false;
+}
+
+/*
+ * Lua does not see the bytes of a buffer: without this, thousands that nobody holds pile up before
+ * it collects. It may run a __gc of the script, so it comes last.
+ */
+static void tell_collector(lua_State *L, size_t grown)
+{
+    if (grown >= KIB)
+        lua_gc(L, LUA_GCSTEP, (int)(grown / KIB));
 }
 
 static void warn_firmware(lua_State *L, const char *text)
@@ -164,10 +175,10 @@ static int zbuff_create(lua_State *L)
     luaL_setmetatable(L, ZBUFF_TYPE);
     if (len >= LARGE_SIZE) {
         firmware_log(L, LOG_LEVEL_INFO, TAG, "create large size: %zu kbyte, trigger force GC",
-                     len / 1024);
+                     len / KIB);
         lua_gc(L, LUA_GCCOLLECT);
     } else {
-        lua_gc(L, LUA_GCSTEP, (int)(len / 1024 + 1)); /* Lua does not see these bytes: tell it */
+        tell_collector(L, len);
     }
     if (len <= ZBUFF_LEN_MAX)
         made.data = calloc(1, len);
@@ -491,8 +502,10 @@ static int zbuff_resize_method(lua_State *L)
 {
     struct zbuff *buff = zbuff_check(L, 1);
 
-    if (lua_isinteger(L, 2))
-        (void)resize_or_log(L, buff, (uint32_t)lua_tointeger(L, 2));
+    size_t old = buff->len;
+
+    if (lua_isinteger(L, 2) && resize_or_log(L, buff, (uint32_t)lua_tointeger(L, 2)))
+        tell_collector(L, buff->len > old ? buff->len - old : 0);
     return 0;
 }
 
@@ -571,8 +584,8 @@ static int zbuff_copy(lua_State *L)
 {
     struct zbuff *buff = zbuff_check(L, 1);
     lua_Integer start = opt_int32(L, 2, (lua_Integer)buff->used);
+    size_t old = buff->len, len, count = 0;
     const char *text;
-    size_t len, count = 0;
 
     if (start < 0)
         start += (lua_Integer)buff->used;
@@ -584,6 +597,7 @@ static int zbuff_copy(lua_State *L)
     } else if (start >= 0 && lua_isuserdata(L, 3)) {
         count = copy_zbuff(L, buff, (size_t)start);
     }
+    tell_collector(L, buff->len > old ? buff->len - old : 0);
     lua_pushinteger(L, (lua_Integer)count);
     return 1;
 }

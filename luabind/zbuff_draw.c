@@ -272,7 +272,6 @@ int zbuff_draw_rect(lua_State *L)
 struct circle {
     int64_t x, y, radius;
     uint32_t color;
-    bool is_filled;
 };
 
 /*
@@ -295,40 +294,80 @@ static int64_t reach(int64_t radius, int64_t from_center)
     return low;
 }
 
-/* The columns that are nearer to the center than what is drawn in them. */
-static void draw_in_columns(struct zbuff *buff, const struct circle *circle)
+/* The widest @x with x^2 <= @square. */
+static int64_t root(int64_t square)
 {
-    int64_t first = circle->x - circle->radius, last = circle->x + circle->radius;
+    int64_t low = 0, high = (int64_t)1 << 32;
 
-    first = first > 0 ? first : 0;
-    last = last < buff->width ? last : (int64_t)buff->width - 1;
-    for (int64_t x = first; x <= last; x++) {
-        int64_t near = x < circle->x ? circle->x - x : x - circle->x;
-        int64_t far = reach(circle->radius, near);
-        int64_t inner = circle->is_filled ? near : far;
+    while (high - low > 1) {
+        int64_t middle = low + (high - low) / 2;
 
-        if (near > far)
-            continue;
-        plot_column(buff, x, circle->y - far, circle->y - inner, circle->color);
-        plot_column(buff, x, circle->y + inner, circle->y + far, circle->color);
+        if (middle <= square / middle)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* How far the disc reaches in a row @from_center rows from its center. */
+static int64_t half_width(int64_t radius, int64_t from_center)
+{
+    int64_t far = reach(radius, from_center);
+
+    if (far >= from_center)
+        return far;
+    return root(radius * radius - from_center * (from_center - 1) - 1);
+}
+
+static int64_t distance(int64_t a, int64_t b)
+{
+    return a < b ? b - a : a - b;
+}
+
+/* The columns and rows from @center that lie in a frame of @count. */
+static void visible(int64_t center, int64_t radius, int64_t count, int64_t *first, int64_t *last)
+{
+    *first = center - radius > 0 ? center - radius : 0;
+    *last = center + radius < count ? center + radius : count - 1;
+}
+
+static void draw_disc(struct zbuff *buff, const struct circle *circle)
+{
+    int64_t first, last;
+
+    visible(circle->y, circle->radius, buff->height, &first, &last);
+    for (int64_t y = first; y <= last; y++) {
+        int64_t half = half_width(circle->radius, distance(y, circle->y));
+
+        plot_row(buff, circle->x - half, circle->x + half, y, circle->color);
     }
 }
 
-static void draw_in_rows(struct zbuff *buff, const struct circle *circle)
+/* By column where the outline is flat, by row where it is steep. */
+static void draw_outline(struct zbuff *buff, const struct circle *circle)
 {
-    int64_t first = circle->y - circle->radius, last = circle->y + circle->radius;
+    int64_t first, last;
 
-    first = first > 0 ? first : 0;
-    last = last < buff->height ? last : (int64_t)buff->height - 1;
-    for (int64_t y = first; y <= last; y++) {
-        int64_t near = y < circle->y ? circle->y - y : y - circle->y;
+    visible(circle->x, circle->radius, buff->width, &first, &last);
+    for (int64_t x = first; x <= last; x++) {
+        int64_t near = distance(x, circle->x);
         int64_t far = reach(circle->radius, near);
-        int64_t inner = circle->is_filled ? near : far;
 
-        if (near > far)
-            continue;
-        plot_row(buff, circle->x - far, circle->x - inner, y, circle->color);
-        plot_row(buff, circle->x + inner, circle->x + far, y, circle->color);
+        if (near <= far) {
+            plot(buff, x, circle->y - far, circle->color);
+            plot(buff, x, circle->y + far, circle->color);
+        }
+    }
+    visible(circle->y, circle->radius, buff->height, &first, &last);
+    for (int64_t y = first; y <= last; y++) {
+        int64_t near = distance(y, circle->y);
+        int64_t far = reach(circle->radius, near);
+
+        if (near <= far) {
+            plot(buff, circle->x - far, y, circle->color);
+            plot(buff, circle->x + far, y, circle->color);
+        }
     }
 }
 
@@ -343,12 +382,13 @@ int zbuff_draw_circle(lua_State *L)
     circle.y = coordinate(L, 3);
     circle.radius = coordinate(L, 4);
     circle.color = opt_color(L, 5);
-    circle.is_filled = lua_toboolean(L, 6);
     if (circle.x + circle.radius < 0 || circle.x - circle.radius >= buff->width ||
         circle.y + circle.radius < 0 || circle.y - circle.radius >= buff->height)
         return 0;
-    draw_in_columns(buff, &circle);
-    draw_in_rows(buff, &circle);
+    if (lua_toboolean(L, 6))
+        draw_disc(buff, &circle);
+    else
+        draw_outline(buff, &circle);
     lua_pushboolean(L, true);
     return 1;
 }
