@@ -140,8 +140,12 @@ void *heap_alloc(void *ud, void *ptr, size_t old_size, size_t new_size)
     if (old_block == new_block)
         return ptr;
     to = take(heap, new_size);
-    if (!to) /* shrinking must not fail: the block stays, and counts as a small one from now on */
-        return new_size <= old_size ? ptr : NULL;
+    if (!to && new_size > old_size)
+        return NULL;
+    if (!to) { /* shrinking must not fail: the block stays, and counts as a small one from now on */
+        heap->used -= old_block - new_block;
+        return ptr;
+    }
     memcpy(to, ptr, old_size < new_size ? old_size : new_size);
     give(heap, ptr, old_size);
     return to;
