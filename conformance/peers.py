@@ -4,6 +4,7 @@
     peer = server.accept()
     peer.recv_exactly(5); peer.send(b"x"); peer.half_close(); peer.reset(); peer.close()
     udp = peers.udp()                       # udp.recv() -> (data, address), udp.send(data, address)
+    dns = netns.peers.dns(answer)           # a name server that answers what it is told to
     client = peers.tcp_client(port)         # a peer that connects to the script's listener
     silent = peers.tcp_silent()             # who connects to silent.port gets no answer
     port = peers.free_port()                # nobody listens there
@@ -14,6 +15,7 @@ All of it exists inside a network namespace as well: netns.peers.tcp_server(port
 
 import socket
 import struct
+import threading
 import time
 
 PATIENCE_S = 30
@@ -116,6 +118,64 @@ class UdpPeer:
         self.sock.close()
 
 
+class DnsServer:
+    """A name server that answers as it is told. answer(query) gives the replies, as bytes, in a
+    list; see DnsQuery. queries: ["A a.test", ...] so far."""
+
+    def __init__(self, udp, answer):
+        self.udp = udp
+        self.answer = answer
+        self.queries = []
+        udp.sock.settimeout(0.05)
+        self.is_closing = False
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        while not self.is_closing:
+            try:
+                data, sender = self.udp.recv()
+            except TimeoutError:
+                continue
+            query = DnsQuery(data, sender)
+            self.queries.append(f"{query.kind} {query.name}")
+            for reply in self.answer(query):
+                self.udp.send(reply, sender)
+
+    def close(self):
+        self.is_closing = True
+        self.thread.join()
+        self.udp.close()
+
+
+class DnsQuery:
+    """A question, RFC 1035, and replies to it."""
+
+    KINDS = {1: "A", 28: "AAAA"}
+
+    def __init__(self, data, sender):
+        self.data = data
+        self.sender = sender
+        self.id = data[:2]
+        labels, at = [], 12
+        while data[at]:
+            labels.append(data[at + 1:at + 1 + data[at]].decode())
+            at += 1 + data[at]
+        self.name = ".".join(labels)
+        self.question = data[12:at + 5]
+        self.kind = self.KINDS.get(int.from_bytes(data[at + 1:at + 3], "big"), "?")
+
+    def reply(self, *addresses, rcode=0, id=None, question=None, flags=0x8180):
+        """A reply with these addresses, which are of one family."""
+        records = b""
+        for address in addresses:
+            packed = socket.inet_pton(family_of(address), address)
+            kind = 28 if ":" in address else 1
+            records += struct.pack(">HHHIH", 0xC00C, kind, 1, 60, len(packed)) + packed
+        counts = struct.pack(">HHHHH", flags | rcode, 1, len(addresses), 0, 0)
+        return (id or self.id) + counts + (question or self.question) + records
+
+
 class Peers:
     """Makes peers and closes them at the test's end. make: a substitute for socket.socket."""
 
@@ -150,6 +210,10 @@ class Peers:
     def udp(self, host="127.0.0.1", port=0):
         return self._add(UdpPeer(self.make(family_of(host), socket.SOCK_DGRAM), host, port))
 
+    def dns(self, answer, host="127.0.0.1", port=53):
+        """In a network namespace only: port 53 is another's elsewhere."""
+        return self._add(DnsServer(self.udp(host, port), answer))
+
     def free_port(self, kind=socket.SOCK_STREAM, host="127.0.0.1"):
         """A port where nobody listens: it stays bound, without a listener, until the test ends."""
         sock = self.make(family_of(host), kind)
@@ -168,7 +232,7 @@ class Peers:
         return sock.getsockname()[1]
 
     def close(self):
-        for peer in self.made:
+        for peer in reversed(self.made):
             peer.close()
 
 
