@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <lualib.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "emu/device.h"
@@ -48,40 +48,48 @@ time_t __wrap_time(time_t *out)
 /* ---- birth: lua_newstate() where its hash seed repeats -----------------------------------
  *
  * Its other ingredients are the address of a local variable, of the state, and of the function.
- * The state lies in our heap, the program is linked to a fixed address, and a thread with a stack
- * of our own supplies the first: its depth comes from the device's seed.
+ * The state lies in our heap, the program is linked to a fixed address, and a context on a stack
+ * of our own supplies the first: its depth comes from the device's seed. (Not a thread: a process
+ * that has had one pays for locks and cancellation ever after.)
  */
 struct birth {
     struct vm *vm;
     size_t depth;
     lua_State *L;
+    ucontext_t caller, context;
 };
 
-static void *be_born(void *arg)
+/* makecontext() passes integers only: the halves of a pointer. */
+static void be_born(unsigned high, unsigned low)
 {
-    struct birth *birth = arg;
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr) */
+    struct birth *birth = (void *)((uintptr_t)high << 32 | low);
     volatile char *room = __builtin_alloca(birth->depth);
 
     room[0] = 0;
     birth->L = lua_newstate(heap_alloc, &birth->vm->heap);
-    return NULL;
 }
 
 static lua_State *new_state(struct vm *vm)
 {
     struct birth birth = { .vm = vm };
-    pthread_attr_t attr;
-    pthread_t thread;
+    uintptr_t self = (uintptr_t)&birth;
+    volatile bool is_born = false;
     struct rng rng;
 
     rng_init(&rng, vm->config.device->seed);
     birth.depth = SEED_STEP * (1 + (size_t)rng_below(&rng, SEED_PLACES));
-    if (pthread_attr_init(&attr) != 0)
+    if (getcontext(&birth.context) < 0)
         return NULL;
-    if (pthread_attr_setstack(&attr, heap_extra(&vm->heap), BIRTH_STACK_SIZE) == 0 &&
-        pthread_create(&thread, &attr, be_born, &birth) == 0)
-        (void)pthread_join(thread, NULL);
-    pthread_attr_destroy(&attr);
+    birth.context.uc_stack.ss_sp = heap_extra(&vm->heap);
+    birth.context.uc_stack.ss_size = BIRTH_STACK_SIZE;
+    birth.context.uc_link = &birth.caller;
+    makecontext(&birth.context, (void (*)(void))be_born, 2, (unsigned)(self >> 32), (unsigned)self);
+    (void)getcontext(&birth.caller); /* here be_born() returns to */
+    if (!is_born) {
+        is_born = true;
+        (void)setcontext(&birth.context);
+    }
     return birth.L;
 }
 
