@@ -231,6 +231,26 @@ def test_a_datagram_that_is_too_large_fails(tasks, udp_peer):
     assert done.texts("tx") == ["false true false"] * 2 + ["true false false"]
 
 
+def test_after_a_failed_tx_every_event_is_minus_1(tasks, udp_peer):
+    """luat_network_adapter.c:239-246,2514-2518: the socket needs to be closed."""
+    with tasks.start('''
+        local netc = online(udp())
+        socket.tx(netc, "hello")
+        expect("TX_OK 0")
+        show("tx", socket.tx(netc, ("x"):rep(65508)))
+        expect("EVENT -1")
+        expect("EVENT -1")
+        show("rx", socket.rx(netc))
+    ''', env={"PORT": udp_peer.port}) as run:
+        sender = udp_peer.recv()[1]
+        run.wait_log("tx")
+        udp_peer.send(b"one", sender)
+        udp_peer.send(b"two", sender)
+        done = run.finish()
+    assert done.code == 0, done
+    assert done.texts("tx") == ["false true false"]
+
+
 def test_very_many_datagrams_arrive_in_order(tasks, udp_peer):
     """More than the queue holds: the rest waits in the host's buffer and has its EVENT too."""
     count = 150
