@@ -1,0 +1,15 @@
+-- A peer sends while the task waits for its own data to be acknowledged.
+local libnet = require("libnet")
+
+sys.taskInitEx(function()
+    local netc = socket.create(nil, "client")
+    socket.config(netc)
+    assert(libnet.connect("client", 0, netc, "127.0.0.1", tonumber(os.getenv("PORT"))))
+    log.info("tx", libnet.tx("client", 0, netc, string.rep("x", 8000000)))
+    log.info("wait", libnet.wait("client", 0, netc))
+    log.info("read", socket.read(netc))
+    os.exit(0)
+end, "client", function(msg)
+    log.info("callback", msg[1] == socket.EVENT and "EVENT" or msg[1], msg[2])
+end)
+sys.run()
