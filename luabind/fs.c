@@ -126,7 +126,10 @@ static int fs_rmdir(lua_State *L)
 
 static int fs_mkfs(lua_State *L)
 {
-    lua_pushinteger(L, fs_format(L, luaL_checkstring(L, 1)));
+    const char *path = luaL_checkstring(L, 1);
+
+    (void)luaL_checkstring(L, 2); /* the type, which is fixed here */
+    lua_pushinteger(L, fs_format(L, path));
     return 1;
 }
 

@@ -384,7 +384,11 @@ static int stream_to_string(lua_State *L)
 
 /* ---- methods that take a zbuff ------------------------------------------------------------------------ */
 
-/* Lua's own write (the upvalue: here and below, run in our frame, so its messages fit) with each zbuff replaced by what is used of it. */
+/*
+ * Lua's own write (the upvalue: run in our frame, so that its messages fit), with each zbuff
+ * replaced by what is used of it, and with numbers as tostring() has them: by itself it writes 2.0
+ * as "2", a module does not.
+ */
 static int write_any(lua_State *L)
 {
     int args = lua_gettop(L);
@@ -392,6 +396,8 @@ static int write_any(lua_State *L)
     for (int arg = 1; arg <= args; arg++) {
         const struct zbuff *buff = zbuff_test(L, arg);
 
+        if (lua_type(L, arg) == LUA_TNUMBER)
+            (void)lua_tostring(L, arg); /* in place */
         if (!buff)
             continue;
         lua_pushlstring(L, buff->used ? (const char *)buff->data : "", buff->used);
@@ -412,10 +418,10 @@ static int fill_zbuff(lua_State *L)
         return 0;
     buff = zbuff_check(L, 2);
     off = lua_isinteger(L, 3) ? lua_tointeger(L, 3) : 0;
-    left = (lua_Integer)buff->len - off;
+    left = off >= 0 ? (lua_Integer)buff->len - off : -1;
     n = lua_isinteger(L, 4) ? lua_tointeger(L, 4) : left;
-    if (off < 0 || left < 0 || n < 0) {
-        warn_script(L, "file:fill: %lld bytes at %lld in a zbuff of %zu", (long long)n,
+    if (left < 0 || n < 0) {
+        warn_script(L, "file:fill: no %lld bytes at %lld in a zbuff of %zu", (long long)n,
                     (long long)off, buff->len);
         lua_pushboolean(L, false);
         lua_pushinteger(L, -1);
