@@ -34,8 +34,25 @@ install_packages() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq ||
         die "apt-get update failed: is there a network?"
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+        apt-get install -y -q -o Dpkg::Use-Pty=0 --no-install-recommends "${missing[@]}" |
+        progress '^(Get:|Unpacking|Setting up)' ||
         die "apt-get could not install: ${missing[*]}"
+}
+
+# progress PATTERN: of the lines read, show those that match: one over the other on a terminal, else
+# a dot for every tenth.
+progress() {
+    local pattern=$1 line count=0
+    while IFS= read -r line; do
+        [[ $line =~ $pattern ]] || continue
+        count=$((count + 1))
+        if [ -t 2 ]; then
+            printf '\r\033[K%.78s' "$line" >&2
+        elif [ $((count % 10)) -eq 0 ]; then
+            printf '.' >&2
+        fi
+    done
+    [ $count -eq 0 ] || printf '\n' >&2
 }
 
 # build PRESET: configure where needed, then build; what the compiler says is shown when it fails.
@@ -43,8 +60,8 @@ build() {
     local preset=$1 log="$ROOT/build/$1.log"
     mkdir -p "$ROOT/build"
     say "building ($preset) in build/$preset"
-    if ! { cmake -S "$ROOT" --preset "$preset" && cmake --build "$ROOT/build/$preset"; } \
-            >"$log" 2>&1; then
+    if ! { cmake -S "$ROOT" --preset "$preset" && cmake --build "$ROOT/build/$preset"; } 2>&1 |
+            tee "$log" | progress '^\[[0-9]+/[0-9]+\]'; then
         tail -n 40 "$log" >&2
         die "the build failed; all of it is in $log"
     fi
