@@ -19,7 +19,7 @@
 #define STAGE_BYPASS      (64 * 1024) /* so much at once is not worth copying first */
 #define SWEEP_MS          10          /* how often unacknowledged bytes are looked at */
 #define REFUSE_MS         50          /* how long a second client waits for accept() of the first */
-#define BACKLOG           16
+#define BACKLOG           128
 #define STAMPS_PER_CALL   8
 #define STAMP_CONTROL_LEN 256
 #define DISCARD_MAX       (1024 * 1024) /* unread bytes that a disconnect reads away */
