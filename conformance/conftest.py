@@ -1,6 +1,6 @@
 """Drive the luatos-emu binary as a user would. Run from the repository root:
 
-    python3 -m pytest conformance [-n 4] [--luatos-emu=build/dev/luatos-emu]
+    python3 -m pytest conformance [-n 4] [--luatos-emu=build/dev/luatos-emu] [--matrix]
 
 Fixtures
     emu         runs of the emulator                             harness.py
@@ -22,6 +22,7 @@ from harness import Emu, Tasks
 from peers import Peers
 
 ROOT = Path(__file__).parent.parent
+pytest_plugins = ["matrix"]
 
 
 def pytest_addoption(parser):

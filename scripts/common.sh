@@ -4,8 +4,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # What a Debian 12 or Ubuntu 24.04 needs, as packages.
 BUILD_PACKAGES=(gcc cmake ninja-build pkg-config liblua5.4-dev libjansson-dev libssl-dev)
-TEST_PACKAGES=(libcmocka-dev python3-pytest python3-pytest-xdist clang llvm dnsmasq-base
-               iproute2 util-linux man-db)
+TEST_PACKAGES=(libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml clang llvm
+               dnsmasq-base iproute2 util-linux man-db)
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 die() { say "$*"; exit 1; }
