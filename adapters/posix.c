@@ -226,7 +226,9 @@ static size_t op_unacked(const struct adapter *adapter, int sid)
 
 static int op_disconnect(struct adapter *adapter, int sid)
 {
-    return posix_tcp_disconnect(to_psock(adapter, sid));
+    struct psock *sock = to_psock(adapter, sid);
+
+    return sock->kind == PSOCK_KIND_UDP ? -EOPNOTSUPP : posix_tcp_disconnect(sock);
 }
 
 static void op_close(struct adapter *adapter, int sid)

@@ -113,7 +113,7 @@ struct adapter_ops {
     /* TCP: bytes that send() has taken and the peer has not acknowledged, as the stack knows now. */
     size_t (*unacked)(const struct adapter *adapter, int sid);
 
-    /* Close a TCP connection after what was sent: CLOSED follows. */
+    /* Close a TCP connection after what was sent: CLOSED follows. UDP: -EOPNOTSUPP. */
     int (*disconnect)(struct adapter *adapter, int sid);
 
     /* Close at once, whatever its state; no event follows. */

@@ -27,9 +27,11 @@ static int open_sock(struct fake_adapter *fake, const struct sock_spec *spec)
     int sid = fake->socks_count;
 
     assert(sid < FAKE_SOCKS_MAX);
+    fake->socks[sid] = xcalloc(1, sizeof(struct fake_sock));
+    fake->socks[sid]->is_open = true;
+    fake->socks[sid]->spec = *spec;
+    byteq_init(&fake->socks[sid]->rxq);
     fake->socks_count++;
-    fake->socks[sid] = (struct fake_sock){ .is_open = true, .spec = *spec };
-    byteq_init(&fake->socks[sid].rxq);
     return sid;
 }
 
@@ -50,7 +52,7 @@ static int op_connect(struct adapter *adapter, const struct sock_spec *spec,
         return fake->connect_rc;
     }
     sid = open_sock(fake, spec);
-    fake->socks[sid].remote = fake->socks[sid].peer = *remote;
+    fake->socks[sid]->remote = fake->socks[sid]->peer = *remote;
     return sid;
 }
 
@@ -64,8 +66,8 @@ static int op_listen(struct adapter *adapter, const struct sock_spec *spec, bool
     if (fake->listen_rc < 0)
         return fake->listen_rc;
     sid = open_sock(fake, spec);
-    fake->socks[sid].is_listener = true;
-    fake->socks[sid].is_many = many;
+    fake->socks[sid]->is_listener = true;
+    fake->socks[sid]->is_many = many;
     return sid;
 }
 
@@ -161,7 +163,8 @@ static int op_disconnect(struct adapter *adapter, int sid)
 {
     struct fake_adapter *fake = to_fake(adapter);
 
-    assert(to_open(adapter, sid)->spec.type == SOCK_TYPE_TCP);
+    if (to_open(adapter, sid)->spec.type == SOCK_TYPE_UDP)
+        return -EOPNOTSUPP;
     if (fake->disconnect_rc < 0)
         return fake->disconnect_rc;
     fake->disconnects++;
@@ -190,8 +193,10 @@ static void op_free(struct adapter *adapter)
 {
     struct fake_adapter *fake = to_fake(adapter);
 
-    for (int sid = 0; sid < fake->socks_count; sid++)
-        byteq_fini(&fake->socks[sid].rxq);
+    for (int sid = 0; sid < fake->socks_count; sid++) {
+        byteq_fini(&fake->socks[sid]->rxq);
+        free(fake->socks[sid]);
+    }
     free(fake);
 }
 
@@ -233,12 +238,12 @@ struct fake_adapter *fake_adapter_new(void)
 struct fake_sock *fake_sock(struct fake_adapter *fake, int sid)
 {
     assert(sid >= 0 && sid < fake->socks_count);
-    return &fake->socks[sid];
+    return fake->socks[sid];
 }
 
 struct fake_sock *fake_newest(struct fake_adapter *fake)
 {
-    return fake->socks_count ? &fake->socks[fake->socks_count - 1] : NULL;
+    return fake->socks_count ? fake->socks[fake->socks_count - 1] : NULL;
 }
 
 size_t fake_open_count(const struct fake_adapter *fake)
@@ -246,7 +251,7 @@ size_t fake_open_count(const struct fake_adapter *fake)
     size_t count = 0;
 
     for (int sid = 0; sid < fake->socks_count; sid++)
-        count += fake->socks[sid].is_open;
+        count += fake->socks[sid]->is_open;
     return count;
 }
 

@@ -52,7 +52,7 @@ struct fake_adapter {
     ssize_t send_rc;                          /* likewise */
     unsigned connects_to_fail;                /* so many connect() calls fail with @connect_rc */
     unsigned flushes, disconnects;
-    struct fake_sock socks[FAKE_SOCKS_MAX];
+    struct fake_sock *socks[FAKE_SOCKS_MAX];
     int socks_count; /* the newest is the last; numbers begin at 0 */
 };
 

@@ -537,6 +537,18 @@ static void an_adapter_that_cannot_disconnect_has_its_socket_closed(void **state
     assert_int_equal(fake_open_count(fake->adapter), 0);
 }
 
+/* The mode is the configuration's, and that may change while a socket is open (A:1515). */
+static void a_udp_socket_that_is_called_tcp_meanwhile_is_closed_at_once(void **state)
+{
+    struct fake_device *fake = *state;
+    struct netc *netc = script_udp_online(fake);
+
+    netc_configure(netc, &(struct netc_config){ .is_udp = false });
+    assert_int_equal(netc_disconnect(netc), NETC_VERDICT_DONE);
+    assert_int_equal(netc->state, NETC_STATE_OFF_LINE);
+    assert_int_equal(fake_open_count(fake->adapter), 0);
+}
+
 static void a_broken_connection_can_be_disconnected(void **state)
 {
     struct fake_device *fake = *state;
@@ -648,6 +660,7 @@ int main(void)
         ON_DEVICE(a_second_disconnect_closes_at_once),
         ON_DEVICE(disconnecting_is_done_at_once_unless_tcp_is_online),
         ON_DEVICE(an_adapter_that_cannot_disconnect_has_its_socket_closed),
+        ON_DEVICE(a_udp_socket_that_is_called_tcp_meanwhile_is_closed_at_once),
         ON_DEVICE(a_broken_connection_can_be_disconnected),
         ON_DEVICE(closing_is_silent_and_leaves_the_state_number),
         ON_DEVICE(a_closed_control_begins_anew_from_whatever_state),
