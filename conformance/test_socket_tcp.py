@@ -140,6 +140,22 @@ def test_a_connect_that_nobody_answers_times_out(tasks, peers):
     assert "error -3" in done.firmware("net")[0]
 
 
+def test_the_time_of_a_connect_begins_with_the_call(tasks, peers):
+    """Not with the message that the script has been working on since."""
+    done = tasks.run('''
+        local netc = tcp()
+        log.info("begin", "")
+        for i = 1, 1000000 do math.sqrt(i) end
+        socket.connect(netc, HOST, PORT)
+        expect("ON_LINE -1")
+    ''', "--set", "connect_timeout=50", env={"PORT": peers.tcp_silent().port})
+    begin = done.events("log", tag="user.begin")[0]["t_us"]
+    call = done.events("netc.state", to="CONNECTING")[0]["t_us"]
+    end = done.events("netc.event")[0]["t_us"]
+    assert call > begin + 1000, "a million square roots take longer than a millisecond"
+    assert end >= call + 50_000
+
+
 @pytest.mark.parametrize("call, result, state", [
     ("discon", "true true", "1 离线"),
     ("close", "nothing", "3 正在连接"),
