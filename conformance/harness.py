@@ -123,10 +123,10 @@ def same(value, wanted):
 class Run(Record):
     """A run that lives. Made by Emu.start()."""
 
-    def __init__(self, command, cwd, env, netns=None, stdin=subprocess.DEVNULL):
+    def __init__(self, command, cwd, env, netns=None, prefix=(), stdin=subprocess.DEVNULL):
         super().__init__()
         trace_out, trace_in = os.pipe()
-        argv = [command[0], "--json", str(trace_in), *command[1:]]
+        argv = [*prefix, command[0], "--json", str(trace_in), *command[1:]]
         if netns:
             argv = netns.command(argv)
         self.ended = None  # Done
@@ -264,9 +264,11 @@ class Emu:
             return self.lua(case)
         return CASES / f"{case}.lua"
 
-    def start(self, case, *args, env=None, files=None, netns=None, stdin=subprocess.DEVNULL):
+    def start(self, case, *args, env=None, files=None, netns=None, prefix=(),
+              stdin=subprocess.DEVNULL):
         """Start a script. args: options of the emulator. env: what os.getenv gives, besides PATH.
-        files: {name: text or bytes} written beside an inline script first. netns: where to run."""
+        files: {name: text or bytes} written beside an inline script first. netns: where to run.
+        prefix: a command that runs a command, as ["prlimit", "--nofile=32"]."""
         for name, content in (files or {}).items():
             path = self.directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -274,7 +276,7 @@ class Emu:
         environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **SANITIZER_ENV}
         environment.update({key: str(value) for key, value in (env or {}).items()})
         command = [self.binary, *map(str, args), str(self.script(case))]
-        run = Run(command, self.directory, environment, netns=netns, stdin=stdin)
+        run = Run(command, self.directory, environment, netns=netns, prefix=prefix, stdin=stdin)
         self.runs.append(run)
         return run
 

@@ -702,3 +702,27 @@ def test_a_peer_that_never_accepts_is_online_all_the_same(tasks, tcp_server):
     ''', env={"PORT": tcp_server.port})
     assert done.reports() == [("ON_LINE", 0), ("TX_OK", 0)]
     assert tcp_server.accept().recv_exactly(5) == b"hello"
+
+
+def test_a_host_without_descriptors_left_fails_the_connect(tasks, peers):
+    """(false, false), as a module without memory; closing some makes it work again."""
+    server = peers.tcp_server(backlog=100)
+    done = tasks.run('''
+        local netcs, opened = {}, 0
+        for i = 1, 60 do
+            netcs[i] = tcp()
+            if not socket.connect(netcs[i], HOST, PORT) then
+                show("failed", socket.state(netcs[i]))
+                break
+            end
+            opened = i
+        end
+        show("enough", opened > 5 and opened < 60)
+        for i = 1, opened do until_event("ON_LINE 0") end
+        socket.close(netcs[1])
+        show("again", socket.connect(netcs[opened + 1], HOST, PORT))
+        expect("ON_LINE 0")
+    ''', "--set", "sockets=64", env={"PORT": server.port}, prefix=["prlimit", "--nofile=40"])
+    assert done.texts("failed") == ["1 离线"]
+    assert done.texts("enough") == ["true"]
+    assert done.texts("again") == ["true false"]
