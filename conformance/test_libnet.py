@@ -132,6 +132,17 @@ def test_connect_is_false_when_nobody_answers_in_time(tasks, peers):
     assert done.reports() == []
 
 
+def test_connect_and_listen_pass_their_arguments_on(tasks):
+    """LuatOS libnet.lua:52-92: connect's ipv6, listen's multi_client."""
+    done = tasks.run(LIBNET + '''
+        local function args(...) show("args", ...) return true, true end
+        socket.connect, socket.listen = args, args
+        libnet.connect("t", 0, "netc", "name", 80, true)
+        libnet.listen("t", 0, "netc", 8)
+    ''', "--time", "virtual")
+    assert done.texts("args") == ["netc name 80 true", "netc 8"]
+
+
 def test_connect_of_a_released_socket_is_false(tasks):
     """LuatOS: socket.connect returns nothing."""
     done = tasks.run(TCP + '''
