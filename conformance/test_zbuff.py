@@ -794,6 +794,14 @@ def test_finalizers_that_change_a_buffer_in_the_middle_do_no_harm(emu):
         assert len(done.texts("done")) == 1
 
 
+def test_a_collected_buffer_stays_empty(emu):
+    """A finalizer may meet a buffer that was collected first: it gets no memory that nobody would
+    free."""
+    done = emu.run("zbuff/a-collected-buffer-is-used-again")
+    assert done.code == 0, done
+    assert done.texts("saved") == ["userdata 0 0 0 true"]
+
+
 # ---- frame buffers ----------------------------------------------------------------------------------
 
 # picture(b): its pixels, a row a word; "." is color 0.

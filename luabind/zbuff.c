@@ -41,7 +41,7 @@ bool zbuff_resize(struct zbuff *buff, size_t len)
 {
     uint8_t *data = NULL;
 
-    if (len > ZBUFF_LEN_MAX)
+    if (len > ZBUFF_LEN_MAX || buff->is_collected)
         return false;
     if (len) {
         data = realloc(buff->data, len);
@@ -199,8 +199,15 @@ static int zbuff_free(lua_State *L)
     struct zbuff *buff = zbuff_check(L, 1);
 
     free(buff->data);
-    *buff = (struct zbuff){ 0 };
+    *buff = (struct zbuff){ .is_collected = buff->is_collected };
     return 0;
+}
+
+/* Another object's __gc may still use the buffer, or bring it back to life. */
+static int zbuff_collect(lua_State *L)
+{
+    zbuff_check(L, 1)->is_collected = true;
+    return zbuff_free(L);
 }
 
 /* ---- at the cursor ---------------------------------------------------------------------------- */
@@ -767,7 +774,7 @@ int luaopen_zbuff(lua_State *L)
     lua_setfield(L, -2, "__newindex");
     lua_pushcfunction(L, zbuff_len);
     lua_setfield(L, -2, "__len");
-    lua_pushcfunction(L, zbuff_free);
+    lua_pushcfunction(L, zbuff_collect);
     lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
     luaL_newlib(L, functions);

@@ -17,7 +17,8 @@ struct zbuff {
     size_t len;    /* capacity */
     size_t used;   /* and cursor */
     uint32_t width, height;
-    uint8_t bits; /* of a pixel; @width 0: no frame buffer */
+    uint8_t bits;      /* of a pixel; @width 0: no frame buffer */
+    bool is_collected; /* nothing would free memory that it got now */
 };
 
 /* The zbuff in argument @arg; NULL when it is something else. */
