@@ -429,6 +429,7 @@ def test_resize_keeps_what_fits(verify):
         'nothing_after(buffer(3, "abc"), "resize", 3)': "0 abc 3 3",
         'nothing_after(buffer(3, "a"), "reSize", 2)': "0 a. 1 2",
         'nothing_after(buffer(3, "abc"), "resize", 0)': "0  0 0",
+        'large(70000), large(65539), large(65538), large(200000000)': "true true true true",
         'again(0, 4)': ".... 0 4",
         'again(1, 4)': "a... 1 4",
         'nothing_after(buffer(3, "abc"), "resize")': "0 abc 3 3",
@@ -436,6 +437,11 @@ def test_resize_keeps_what_fits(verify):
         'nothing_after(buffer(3, "abc"), "resize", 2.0)': "0 abc 3 3",
         'nothing_after(buffer(3, "abc"), "resize", {})': "0 abc 3 3",
     }, '''
+        local function large(len)
+            local b = buffer(3, "abc")
+            b:resize(len)
+            return b:toStr(0, 5) == "abc\\0\\0" and b:toStr(len - 2) == "\\0\\0" and b:used() == 3 and #b == len
+        end
         local function again(first, second)
             local b = buffer(3, "abc")
             b:resize(first)

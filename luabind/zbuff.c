@@ -37,21 +37,37 @@ static void drop_frame_beyond(struct zbuff *buff)
     buff->bits = 0;
 }
 
+/* Its data in a block of @len bytes, which is not 0; NULL, and nothing changes: no memory. */
+static uint8_t *move_data(struct zbuff *buff, size_t len)
+{
+    uint8_t *data;
+
+    if (len < buff->len + LARGE_SIZE) {
+        data = realloc(buff->data, len);
+        if (data && len > buff->len)
+            memset(data + buff->len, 0, len - buff->len);
+        return data;
+    }
+    data = calloc(1, len); /* zeros that nobody touches take no memory of the host's */
+    if (data && buff->len)
+        memcpy(data, buff->data, buff->len);
+    if (data)
+        free(buff->data);
+    return data;
+}
+
 bool zbuff_resize(struct zbuff *buff, size_t len)
 {
     uint8_t *data = NULL;
 
     if (len > ZBUFF_LEN_MAX || buff->is_collected)
         return false;
-    if (len) {
-        data = realloc(buff->data, len);
-        if (!data)
-            return false;
-    } else {
+    if (len)
+        data = move_data(buff, len);
+    else
         free(buff->data);
-    }
-    if (len > buff->len)
-        memset(data + buff->len, 0, len - buff->len);
+    if (len && !data)
+        return false;
     buff->data = data;
     buff->len = len;
     if (buff->used > len)
