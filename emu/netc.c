@@ -255,11 +255,21 @@ static bool open_next(struct netc *netc)
     return false;
 }
 
+/* What the script configures may change while a listener waits for its link. */
+static bool can_serve(const struct netc *netc)
+{
+    if (!netc->config.is_udp && !netc->tls_context)
+        return true;
+    log_firmware(netc->net->config.log, LOG_LEVEL_ERROR, "socket", "listen fail: %s",
+                 netc->config.is_udp ? "in UDP mode" : "there is no TLS for servers");
+    return false; /* a module would go online and speak to nobody */
+}
+
 static enum netc_verdict start_listen(struct netc *netc)
 {
     struct sock_spec spec;
 
-    if (!take_tag(netc))
+    if (!can_serve(netc) || !take_tag(netc))
         return NETC_VERDICT_FAILED;
     spec = spec_of(netc);
     netc->sid = netc->adapter->ops->listen(netc->adapter, &spec, netc->is_many);
@@ -351,16 +361,13 @@ enum netc_verdict netc_listen(struct netc *netc, bool many)
 {
     if (netc->state == NETC_STATE_LISTEN && netc->sid >= 0)
         return netc->adapter->ops->can_accept ? NETC_VERDICT_PENDING : NETC_VERDICT_DONE;
-    if (netc->sid >= 0 || netc->config.is_udp) {
+    if (netc->sid >= 0) {
         log_firmware(netc->net->config.log, LOG_LEVEL_ERROR, "socket", "listen fail %s",
-                     netc->config.is_udp ? "in UDP mode" : states[netc->state].name);
+                     states[netc->state].name);
         return NETC_VERDICT_FAILED;
     }
-    if (netc->tls_context) { /* a module would go online and speak to nobody */
-        log_firmware(netc->net->config.log, LOG_LEVEL_ERROR, "socket",
-                     "listen fail: there is no TLS for servers");
+    if (!can_serve(netc))
         return NETC_VERDICT_FAILED;
-    }
     if (many && !netc->adapter->ops->can_accept) {
         log_firmware(netc->net->config.log, LOG_LEVEL_ERROR, "socket", "%s serves one client only",
                      adapter_name((enum adapter_id)netc->adapter->id));

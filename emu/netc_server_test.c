@@ -38,6 +38,22 @@ static void listening_is_refused_where_it_cannot_be(void **state)
     assert_int_equal(netc_listen(netc, false), NETC_VERDICT_PENDING);
 }
 
+static void a_waiting_listener_that_becomes_udp_fails_when_the_link_comes(void **state)
+{
+    struct fake_device *fake = *state;
+    struct netc *netc = script_tcp(fake);
+
+    fake_link(fake->adapter, false);
+    fake_deliver(fake);
+    assert_int_equal(netc_listen(netc, false), NETC_VERDICT_PENDING);
+    netc_configure(netc, &(struct netc_config){ .is_udp = true });
+    fake_link(fake->adapter, true);
+    fake_deliver(fake);
+    script_expect(fake, netc, NETC_REPORT_ON_LINE, NETC_REPORT_FAILED);
+    assert_int_equal(netc->state, NETC_STATE_OFF_LINE);
+    assert_int_equal(fake->adapter->socks_count, 0);
+}
+
 /* A:2274-2281 */
 static void listening_again_is_done_where_one_client_is_served(void **state)
 {
@@ -213,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_DEVICE(a_listener_takes_its_port_from_the_configuration),
         ON_DEVICE(listening_is_refused_where_it_cannot_be),
+        ON_DEVICE(a_waiting_listener_that_becomes_udp_fails_when_the_link_comes),
         ON_DEVICE(listening_again_is_done_where_one_client_is_served),
         ON_DEVICE(a_closed_listener_can_listen_again),
         ON_DEVICE(a_listener_for_many_reports_each_client_and_hands_it_over),
