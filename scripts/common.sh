@@ -5,7 +5,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # What a Debian 12 or Ubuntu 24.04 needs, as packages.
 BUILD_PACKAGES=(gcc cmake ninja-build pkg-config liblua5.4-dev libjansson-dev libssl-dev)
 TEST_PACKAGES=(libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml clang llvm
-               dnsmasq-base iproute2 util-linux man-db)
+               libclang-rt-dev dnsmasq-base iproute2 util-linux man-db)
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -55,12 +55,14 @@ progress() {
     [ $count -eq 0 ] || printf '\n' >&2
 }
 
-# build PRESET: configure where needed, then build; what the compiler says is shown when it fails.
+# build PRESET [TARGET]: configure where needed, then build; what the compiler says is shown when it
+# fails.
 build() {
     local preset=$1 log="$ROOT/build/$1.log"
     mkdir -p "$ROOT/build"
     say "building ($preset) in build/$preset"
-    if ! { cmake -S "$ROOT" --preset "$preset" && cmake --build "$ROOT/build/$preset"; } 2>&1 |
+    if ! { cmake -S "$ROOT" --preset "$preset" &&
+            cmake --build "$ROOT/build/$preset" --target "${2:-all}"; } 2>&1 |
             tee "$log" | progress '^\[[0-9]+/[0-9]+\]'; then
         tail -n 40 "$log" >&2
         die "the build failed; all of it is in $log"
