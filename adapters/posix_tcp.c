@@ -105,6 +105,7 @@ static void note_sent(struct psock *sock, size_t len)
     list_remove(&sock->unacked_link);
     list_append(&posix->unacked, &sock->unacked_link);
     start_sweep(posix);
+    loop_expect(posix->config.loop);
 }
 
 /* Read the reports away: that they came is all that matters. True when there was one. */
@@ -297,6 +298,7 @@ static void end_connecting(struct psock *sock, uint32_t events)
         }
     }
     psock_post(sock, NET_EVENT_CONNECTED, 0);
+    loop_expect(sock->posix->config.loop); /* it may speak first */
     if (!error)
         return;
     /* made, and broken before we looked: a SYN's RST would have been ECONNREFUSED */
@@ -411,6 +413,7 @@ int posix_tcp_connect(struct psock *sock, const struct sock_spec *spec,
         return 0;
     }
     sock->is_connecting = true;
+    loop_expect(sock->posix->config.loop);
     timer_start(timers_of(sock), &sock->connect_timer,
                 now_us(sock) + sock->posix->config.limits->connect_timeout_ms * US_PER_MS);
     return watch_conn(sock, fd);

@@ -167,6 +167,7 @@ ssize_t posix_udp_send(struct psock *sock, const void *data, size_t len, const s
         sock->is_blocked = true;
     if (n < 0 && !is_lost(errno))
         return -errno;
+    loop_expect(sock->posix->config.loop);
     psock_post(sock, NET_EVENT_TX_ACKED, (uint32_t)len);
     return (ssize_t)len;
 }

@@ -1,5 +1,7 @@
 #include "emu/device.h"
 
+#define LOOK_US_MIN 250 /* a timer that is due sooner must not be late */
+
 int device_open(struct device *device, const struct device_config *config)
 {
     struct log_config log = config->log;
@@ -55,6 +57,17 @@ static uint64_t sleep_us(struct device *device, uint64_t until_us)
     return next_us > device->clock.now_us ? next_us - device->clock.now_us : 0;
 }
 
+/* Step 1, in real time. */
+static void wait_for_something(struct device *device, uint64_t wait_us, uint64_t until_us)
+{
+    if (wait_us >= LOOK_US_MIN) {
+        if (loop_look(&device->loop))
+            return;
+        wait_us = sleep_us(device, until_us); /* looking has taken time */
+    }
+    loop_wait(&device->loop, wait_us);
+}
+
 enum device_state device_turn(struct device *device, uint64_t until_us)
 {
     bool is_virtual = device->clock.mode == VCLOCK_MODE_VIRTUAL;
@@ -64,7 +77,10 @@ enum device_state device_turn(struct device *device, uint64_t until_us)
     wait_us = sleep_us(device, until_us);
     if (wait_us == UINT64_MAX && (is_virtual || !net_active(&device->net)))
         return DEVICE_STATE_IDLE;
-    loop_wait(&device->loop, is_virtual ? 0 : wait_us);
+    if (is_virtual)
+        loop_wait(&device->loop, 0);
+    else
+        wait_for_something(device, wait_us, until_us);
     if (is_virtual)
         vclock_advance(&device->clock, wait_us);
     vclock_refresh(&device->clock);

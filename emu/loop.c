@@ -1,6 +1,7 @@
 #include "emu/loop.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -9,6 +10,10 @@
 
 #define US_PER_S  1000000
 #define NS_PER_US 1000
+#define US_PER_MS 1000
+
+#define LOOKS             150 /* some 20 to 100 us, as fast as the machine's system calls are */
+#define LOOKS_TO_SKIP_MAX 63
 
 static void drain_wake(struct loop_fd *source, uint32_t events)
 {
@@ -65,16 +70,66 @@ void loop_remove(struct loop *loop, struct loop_fd *source)
             loop->batch[i].data.ptr = NULL;
 }
 
-void loop_wait(struct loop *loop, uint64_t timeout_us)
+static int wait_ms(struct loop *loop, uint64_t timeout_us)
+{
+    uint64_t ms = timeout_us / US_PER_MS + (timeout_us % US_PER_MS != 0);
+    int timeout = timeout_us == UINT64_MAX ? -1 : ms < INT_MAX ? (int)ms : INT_MAX;
+
+    return epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH_MAX, timeout);
+}
+
+static int wait_us(struct loop *loop, uint64_t timeout_us)
 {
     const struct timespec timeout = {
         .tv_sec = (time_t)(timeout_us / US_PER_S),
         .tv_nsec = (long)(timeout_us % US_PER_S) * NS_PER_US,
     };
-    int n = epoll_pwait2(loop->epoll_fd, loop->batch, LOOP_BATCH_MAX,
-                         timeout_us == UINT64_MAX ? NULL : &timeout, NULL);
+    int n;
+
+    if (loop->lacks_pwait2)
+        return wait_ms(loop, timeout_us);
+    n = epoll_pwait2(loop->epoll_fd, loop->batch, LOOP_BATCH_MAX,
+                     timeout_us == UINT64_MAX ? NULL : &timeout, NULL);
+    if (n >= 0 || errno != ENOSYS)
+        return n;
+    loop->lacks_pwait2 = true;
+    return wait_ms(loop, timeout_us);
+}
+
+void loop_wait(struct loop *loop, uint64_t timeout_us)
+{
+    int n = wait_us(loop, timeout_us);
 
     loop->batch_len = n > 0 ? n : 0; /* a signal interrupts: the next turn sees what it changed */
+}
+
+void loop_expect(struct loop *loop)
+{
+    loop->is_expecting = true;
+}
+
+bool loop_look(struct loop *loop)
+{
+    if (!loop->is_expecting)
+        return false;
+    loop->is_expecting = false;
+    if (loop->looks_skipped < loop->looks_to_skip) {
+        loop->looks_skipped++;
+        return false;
+    }
+    loop->looks_skipped = 0;
+    for (int i = 0; i < LOOKS; i++) {
+        int n = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH_MAX, 0);
+
+        if (n > 0) {
+            loop->batch_len = n;
+            loop->looks_to_skip = 0;
+            return true;
+        }
+    }
+    if (loop->looks_to_skip < LOOKS_TO_SKIP_MAX)
+        loop->looks_to_skip = 2 * loop->looks_to_skip + 1;
+    return false;
 }
 
 void loop_dispatch(struct loop *loop)

@@ -27,6 +27,9 @@ struct loop {
     struct loop_fd wake; /* eventfd of loop_wake() */
     struct epoll_event batch[LOOP_BATCH_MAX];
     int batch_len;
+    bool is_expecting;
+    unsigned looks_to_skip, looks_skipped;
+    bool lacks_pwait2; /* the kernel is older than 5.11 */
 };
 
 /* 0 or -errno. */
@@ -45,7 +48,18 @@ void loop_remove(struct loop *loop, struct loop_fd *source);
 /* Wait for up to @timeout_us (UINT64_MAX: until something happens). */
 void loop_wait(struct loop *loop, uint64_t timeout_us);
 
-/* Call the owners of what loop_wait() found. */
+/* Something was sent that a peer may answer at once: look before the next wait. */
+void loop_expect(struct loop *loop);
+
+/*
+ * Before a wait: look a few times without sleeping, if an answer is expected. Falling asleep and
+ * being woken takes longer than a peer on this machine takes to answer. True when something was
+ * found, as by loop_wait(). Each time that nothing was, more of the next calls return false at
+ * once, so that looking in vain costs next to nothing.
+ */
+bool loop_look(struct loop *loop);
+
+/* Call the owners of what loop_wait() or loop_look() found. */
 void loop_dispatch(struct loop *loop);
 
 /* Make loop_wait() return, now or next time. May be called from a signal handler. */

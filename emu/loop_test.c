@@ -166,6 +166,72 @@ static void a_wake_before_the_wait_ends_the_wait(void **state)
     loop_close(&loop);
 }
 
+static bool look(struct loop *loop)
+{
+    loop_expect(loop);
+    return loop_look(loop);
+}
+
+static void looking_finds_what_is_ready(void **state)
+{
+    struct probe probe;
+    struct loop loop;
+
+    (void)state;
+    assert_int_equal(loop_open(&loop), 0);
+    probe_open(&probe, &loop);
+    poke(&probe);
+    assert_false(loop_look(&loop)); /* nothing is expected */
+    assert_true(look(&loop));
+    loop_dispatch(&loop);
+    assert_int_equal(probe.calls, 1);
+    probe_close(&probe);
+    loop_close(&loop);
+}
+
+static void looking_in_vain_makes_looking_rarer(void **state)
+{
+    struct probe probe;
+    struct loop loop;
+
+    (void)state;
+    assert_int_equal(loop_open(&loop), 0);
+    probe_open(&probe, &loop);
+    assert_false(look(&loop));
+    poke(&probe);
+    assert_false(look(&loop)); /* it would have found something */
+    assert_true(look(&loop));
+    loop_dispatch(&loop);
+    assert_false(look(&loop)); /* one skip, not three: the last look was worth while */
+    poke(&probe);
+    assert_false(look(&loop));
+    assert_true(look(&loop));
+    probe_close(&probe);
+    loop_close(&loop);
+}
+
+static void an_old_kernel_waits_in_milliseconds(void **state)
+{
+    struct probe probe;
+    struct loop loop;
+
+    (void)state;
+    assert_int_equal(loop_open(&loop), 0);
+    loop.lacks_pwait2 = true;
+    probe_open(&probe, &loop);
+    loop_wait(&loop, 1);
+    assert_int_equal(loop.batch_len, 0);
+    poke(&probe);
+    loop_wait(&loop, UINT64_MAX);
+    assert_int_equal(loop.batch_len, 1);
+    loop_dispatch(&loop);
+    poke(&probe);
+    loop_wait(&loop, UINT64_MAX - 1); /* longer than an int of milliseconds */
+    assert_int_equal(loop.batch_len, 1);
+    probe_close(&probe);
+    loop_close(&loop);
+}
+
 static void what_cannot_be_watched_is_refused(void **state)
 {
     struct loop_fd closed = { .fd = -1, .ready = on_ready };
@@ -186,6 +252,9 @@ int main(void)
         cmocka_unit_test(what_was_removed_is_not_called_in_the_same_turn),
         cmocka_unit_test(more_owners_than_a_batch_holds_are_all_served),
         cmocka_unit_test(a_wake_before_the_wait_ends_the_wait),
+        cmocka_unit_test(looking_finds_what_is_ready),
+        cmocka_unit_test(looking_in_vain_makes_looking_rarer),
+        cmocka_unit_test(an_old_kernel_waits_in_milliseconds),
         cmocka_unit_test(what_cannot_be_watched_is_refused),
     };
 
