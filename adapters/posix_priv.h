@@ -30,9 +30,11 @@ struct psock {
     struct byteq txq;     /* TCP: what the kernel had no room for */
     uint64_t read, seen;  /* TCP: bytes read from the kernel; bytes whose arrival was reported */
     uint64_t sent, acked; /* TCP: bytes given to the kernel; of them, reported as acknowledged */
-    uint64_t sent_at_us;
-    bool stamps_on;   /* SO_TIMESTAMPING is set on the socket */
-    bool wants_stamp; /* the next write asks for a report of its acknowledgement */
+    uint64_t sent_at_us;  /* the last write */
+    uint64_t look_at_us;  /* when the sweep looks for an acknowledgement */
+    bool was_looked_at;   /* since the last write */
+    bool stamps_on;       /* SO_TIMESTAMPING is set on the socket */
+    bool wants_stamp;     /* the next write asks for a report of its acknowledgement */
     struct list unacked_link;
 
     struct loop_fd listener; /* fd -1: none */
@@ -61,7 +63,7 @@ struct posix {
     size_t stage_len;
     struct psock *staged;
 
-    struct list unacked; /* psocks with unacknowledged bytes, oldest write first */
+    struct list unacked; /* psocks with unacknowledged bytes, by @look_at_us */
     struct timer sweep_timer;
 
     uint8_t *scratch; /* UDP: where datagrams land */

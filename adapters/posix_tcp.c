@@ -18,6 +18,8 @@
 #define US_PER_MS         1000
 #define STAGE_BYPASS      (64 * 1024) /* so much at once is not worth copying first */
 #define SWEEP_MS          10          /* how often unacknowledged bytes are looked at */
+#define SWEEP_LOOKS_MAX   128         /* so many in a sweep */
+#define ANSWER_US_MAX     50000       /* who answers so soon needs no reports */
 #define REFUSE_MS         50          /* how long a second client waits for accept() of the first */
 #define BACKLOG           128
 #define STAMPS_PER_CALL   8
@@ -72,6 +74,14 @@ static void update_acks(struct psock *sock)
         list_remove(&sock->unacked_link);
 }
 
+/* At the end of the list, which is in the order of @look_at_us. */
+static void look_later(struct psock *sock)
+{
+    sock->look_at_us = now_us(sock) + (uint64_t)SWEEP_MS * US_PER_MS;
+    list_remove(&sock->unacked_link);
+    list_append(&sock->posix->unacked, &sock->unacked_link);
+}
+
 static void start_sweep(struct posix *posix)
 {
     if (!timer_is_running(&posix->sweep_timer) && !list_is_empty(&posix->unacked))
@@ -79,19 +89,29 @@ static void start_sweep(struct posix *posix)
                     posix->config.clock->now_us + (uint64_t)SWEEP_MS * US_PER_MS);
 }
 
-/* Look at the writes that are older than a sweep; of those, none had its report. */
+/*
+ * Look at the writes that are a sweep old, at so many at the most, the oldest first. One that is
+ * acknowledged by now and not answered: such a peer's next acknowledgement is asked to be reported.
+ * One that takes longer waits for its answer, or for a peer that delays acknowledgements; a report
+ * would come no sooner.
+ */
 void posix_tcp_sweep(struct timer *timer)
 {
     struct posix *posix = container_of(timer, struct posix, sweep_timer);
-    uint64_t old_us = posix->config.clock->now_us - (uint64_t)SWEEP_MS * US_PER_MS;
+    uint64_t now = posix->config.clock->now_us;
 
-    list_for_each_safe(node, &posix->unacked) {
-        struct psock *sock = container_of(node, struct psock, unacked_link);
+    for (int looks = 0; looks < SWEEP_LOOKS_MAX && !list_is_empty(&posix->unacked); looks++) {
+        struct psock *sock = container_of(posix->unacked.next, struct psock, unacked_link);
 
-        if (sock->sent_at_us > old_us)
-            continue;
-        sock->wants_stamp = true; /* nobody answers: have the next write reported */
+        if (sock->look_at_us > now)
+            break;
         update_acks(sock);
+        if (!has_unacked(sock)) {
+            sock->wants_stamp = sock->wants_stamp || !sock->was_looked_at;
+        } else {
+            sock->was_looked_at = true;
+            look_later(sock);
+        }
     }
     start_sweep(posix);
 }
@@ -102,8 +122,8 @@ static void note_sent(struct psock *sock, size_t len)
 
     sock->sent += len;
     sock->sent_at_us = now_us(sock);
-    list_remove(&sock->unacked_link);
-    list_append(&posix->unacked, &sock->unacked_link);
+    sock->was_looked_at = false;
+    look_later(sock);
     start_sweep(posix);
     loop_expect(posix->config.loop);
 }
@@ -335,11 +355,11 @@ static void on_conn(struct loop_fd *source, uint32_t events)
         return;
     if (events & EPOLLERR && sock->stamps_on)
         stamped = drain_stamps(sock->conn.fd);
-    if (has_unacked(sock) && events & (EPOLLIN | EPOLLERR)) {
+    if (has_unacked(sock) && events & (EPOLLIN | EPOLLERR))
         update_acks(sock);
-        if (events & EPOLLIN && !has_unacked(sock))
-            sock->wants_stamp = false; /* answers acknowledge */
-    }
+    if (events & EPOLLIN && sock->sent && !has_unacked(sock) &&
+        now_us(sock) < sock->sent_at_us + ANSWER_US_MAX)
+        sock->wants_stamp = false; /* answers acknowledge */
     if (events & EPOLLOUT && sock->txq.len)
         flush_txq(sock);
     if (events & EPOLLIN && !sock->is_leaving)
@@ -358,15 +378,16 @@ static void set_options(int fd, const struct sock_spec *spec)
 {
     const int on = 1;
     int idle = (int)(spec->keep_idle_s < KEEPALIVE_S_MAX ? spec->keep_idle_s : KEEPALIVE_S_MAX);
-    int interval = spec->keep_interval_s, count = spec->keep_count;
+    /* the document, of a W5500: the idle time alone is the interval of heartbeats */
+    int interval = spec->keep_interval_s ? spec->keep_interval_s : idle;
+    int count = spec->keep_count;
 
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (!spec->keepalive)
         return;
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-    if (interval)
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
     if (count)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 }
