@@ -26,7 +26,7 @@ const uint8_t *reader_bytes(struct reader *reader, size_t len)
         reader->failed = true;
         return NULL;
     }
-    bytes = reader->data + reader->pos;
+    bytes = reader->pos ? reader->data + reader->pos : reader->data; /* which may be NULL */
     reader->pos += len;
     return bytes;
 }
@@ -137,7 +137,7 @@ void byteq_append(struct byteq *queue, const void *data, size_t len)
 
 const uint8_t *byteq_front(const struct byteq *queue)
 {
-    return queue->data + queue->head;
+    return queue->len ? queue->data + queue->head : NULL;
 }
 
 void byteq_drop(struct byteq *queue, size_t len)

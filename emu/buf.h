@@ -52,7 +52,7 @@ void byteq_init(struct byteq *queue);
 void byteq_fini(struct byteq *queue);
 void byteq_append(struct byteq *queue, const void *data, size_t len);
 
-/* The bytes at the front, @queue->len of them, in one piece. */
+/* The bytes at the front, @queue->len of them, in one piece; NULL when there are none. */
 const uint8_t *byteq_front(const struct byteq *queue);
 
 /* Drop @len bytes from the front; @len is at most @queue->len. */
