@@ -20,6 +20,13 @@ def without(*names):
     return [option for name in names for option in ("--bind", f"{name}=off")]
 
 
+@pytest.mark.requirement("SOCK-CONST-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONST-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONST-008", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONST-009", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONST-010", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONST-011", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONST-012", revision=1, kind="positive")
 @pytest.mark.parametrize("profile", NUMBERS)
 def test_the_library_has_these_names_and_no_others(tasks, profile):
     """The document's list of constants and functions; current: luat_lib_socket.c:1464-1542."""
@@ -35,6 +42,20 @@ def test_the_library_has_these_names_and_no_others(tasks, profile):
     assert found == wanted
 
 
+@pytest.mark.requirement("SOCK-CONST-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONST-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONST-004", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONST-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONST-006", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONST-007", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ADAPTER-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ADAPTER-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ADAPTER-004", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ADAPTER-004", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-ADAPTER-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ADAPTER-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-ADAPTER-006", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ADAPTER-006", revision=1, kind="negative")
 @pytest.mark.parametrize("profile", NUMBERS)
 def test_every_adapter_of_the_laptop_is_ready_under_its_number(tasks, profile):
     """adapter(index): (true, index); one that the board lacks: (false, index)."""
@@ -46,6 +67,9 @@ def test_every_adapter_of_the_laptop_is_ready_under_its_number(tasks, profile):
     assert done.texts("adapter") == [f"{str(n in ready).lower()} {n}" for n in range(1, 19)]
 
 
+@pytest.mark.requirement("SOCK-ADAPTER-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ADAPTER-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-ADAPTER-007", revision=1, kind="positive")
 @pytest.mark.parametrize("index", ["", "0", "-1", "19", "1 << 40", "nil"])
 def test_adapter_without_an_index_finds_the_first_ready_one(tasks, index):
     """luat_lib_socket.c:1295-1319: what is not 1..18 scans all of them."""
@@ -53,6 +77,9 @@ def test_adapter_without_an_index_finds_the_first_ready_one(tasks, index):
     assert done.texts("adapter") == ["true 3"]
 
 
+@pytest.mark.requirement("SOCK-ADAPTER-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-ADAPTER-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-ADAPTER-007", revision=1, kind="negative")
 def test_adapter_says_false_and_18_when_none_is_ready(tasks):
     """The last number looked at."""
     done = tasks.run('show("adapter", socket.adapter())', *without(*LAPTOP))
@@ -102,6 +129,8 @@ def test_the_default_adapter_is_the_one_that_is_used(tasks):
     assert [e["adapter"] for e in done.events("netc.new")] == ["ETH0", "ETH0"]
 
 
+@pytest.mark.requirement("SOCK-CREATE-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CREATE-009", revision=1, kind="negative")
 @pytest.mark.parametrize("index", ["0", "-1", "7", "18", "19", "1 << 33"])
 def test_create_on_an_adapter_that_is_not_there_gives_nil(tasks, index):
     """luat_lib_socket.c:229-272, and "D/socket create fail"."""
@@ -111,6 +140,8 @@ def test_create_on_an_adapter_that_is_not_there_gives_nil(tasks, index):
     assert "no adapter" in done.warnings[0]
 
 
+@pytest.mark.requirement("SOCK-CREATE-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CREATE-009", revision=1, kind="negative")
 def test_create_gives_nil_when_the_table_is_full(tasks):
     """One table for all lwIP adapters; a release makes room again."""
     done = tasks.run('''
@@ -140,6 +171,10 @@ def test_ip_ready_is_published_for_every_adapter(emu):
     assert done.texts("ready") == [f"{n} true true {n}" for n in range(1, 7)]
 
 
+@pytest.mark.requirement("SOCK-LOCALIP-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LOCALIP-006", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LOCALIP-007", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LOCALIP-008", revision=1, kind="positive")
 def test_local_ip_shows_the_hosts_address(tasks, netns):
     """Address, mask, gateway, and nil or an IPv6 address that is not link-local."""
     netns.link("wan", "10.9.8.7/20")
@@ -152,6 +187,10 @@ def test_local_ip_shows_the_hosts_address(tasks, netns):
     assert done.texts("ip") == ["10.9.8.7 255.255.240.0 10.9.0.1 2001:db8::7"] * 2
 
 
+@pytest.mark.requirement("SOCK-LOCALIP-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-LOCALIP-006", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-LOCALIP-007", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-LOCALIP-008", revision=1, kind="negative")
 def test_local_ip_of_no_adapter_is_nothing(tasks):
     """luat_lib_socket.c:61-106."""
     done = tasks.run('''
@@ -161,6 +200,11 @@ def test_local_ip_of_no_adapter_is_nothing(tasks):
     assert "no adapter 7" in done.warnings[2]
 
 
+@pytest.mark.requirement("SOCK-SETDNS-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-SETDNS-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-SETDNS-006", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-SETDNS-008", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-SETDNS-008", revision=1, kind="negative")
 def test_set_dns_says_true_to_all_but_an_unknown_adapter(tasks):
     """luat_lib_socket.c:1172-1250; slots out of 1..4 and what is no address are ignored."""
     done = tasks.run('''
@@ -228,6 +272,9 @@ def test_close_all_wants_a_number_below_19(tasks):
     assert done.texts("all") == ["false", "false", "false", "false", "true", "true", "false"]
 
 
+@pytest.mark.requirement("SOCK-NTPTM-004", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-NTPTM-008", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-NTPTM-011", revision=1, kind="negative")
 def test_ntptm_before_any_synchronisation_counts_from_the_start(tasks):
     """luat_lib_sntp.c:177-213: no "vaild", and the offsets are 0."""
     done = tasks.run('''

@@ -9,6 +9,28 @@ NEEDS_A_CONTROL = """debug config linkup connect listen accept discon close tx r
 SAYS_NOTHING = NEEDS_A_CONTROL + ["release"]
 
 
+@pytest.mark.requirement("SOCK-DEBUG-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONFIG-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-LINKUP-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-LINKUP-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-DISCON-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-DISCON-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CLOSE-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-TX-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-RX-004", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-READ-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-WAIT-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-LISTEN-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-ACCEPT-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-STATE-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-STATE-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-STATE-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-STATE-004", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-STATE-006", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RELEASE-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-RELEASE-004", revision=1, kind="positive")
 @pytest.mark.parametrize("function", SAYS_NOTHING)
 def test_what_is_no_control_gives_nothing_and_no_error(tasks, function):
     """luat_lib_socket.c:40: no other argument is looked at then. We warn."""
@@ -34,6 +56,11 @@ def test_what_is_no_control_gives_nothing_and_no_error(tasks, function):
         assert any(warned + "nil: a module returns nothing" in w for w in done.warnings)
 
 
+@pytest.mark.requirement("SOCK-REMOTEIP-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-REMOTEIP-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-REMOTEIP-004", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-REMOTEIP-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-REMOTEIP-006", revision=1, kind="negative")
 def test_remote_ip_of_what_is_no_control_is_four_nils(tasks):
     """luat_lib_socket.c:1335-1373."""
     done = tasks.run('''
@@ -67,6 +94,23 @@ def test_a_control_shows_its_type_and_has_no_methods(tasks):
     assert done.texts("same") == ["true false"]
 
 
+@pytest.mark.requirement("SOCK-LOCALIP-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CREATE-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONFIG-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONFIG-012", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONFIG-015", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONFIG-016", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-006", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-TX-004", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-TX-009", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-TX-013", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-SETDNS-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-SETDNS-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-SETDNS-006", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-SSLLOG-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-ADAPTER-002", revision=1, kind="negative")
 @pytest.mark.parametrize("call, says", [
     ("create, {}", "number expected, got table"),
     ('create, "x"', "number expected, got string"),
@@ -123,6 +167,8 @@ def test_an_error_names_the_function_and_the_argument(tasks):
     assert "bad argument #3 to 'connect' (number expected, got no value)" in done.texts("raised")[0]
 
 
+@pytest.mark.requirement("SOCK-CONNECT-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONNECT-006", revision=1, kind="positive")
 @pytest.mark.parametrize("port", ["PORT", "PORT + 0.0", "tostring(PORT)", 'PORT .. ".0"'])
 def test_integers_may_be_integral_floats_and_numeric_strings(tasks, tcp_server, port):
     """luaL_checkinteger."""
@@ -132,6 +178,10 @@ def test_integers_may_be_integral_floats_and_numeric_strings(tasks, tcp_server, 
     ''', env={"PORT": tcp_server.port})
 
 
+@pytest.mark.requirement("SOCK-CONFIG-008", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONFIG-008", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONFIG-009", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONFIG-009", revision=1, kind="negative")
 @pytest.mark.parametrize("flag, state", [
     ("nil", 3), ("false", 3), ("1", 3), ('"true"', 3), ("{}", 3), ("true", 5),
 ])
@@ -148,6 +198,10 @@ def test_only_a_real_boolean_makes_it_udp(tasks, peers, flag, state):
     assert done.texts("state") == [str(state)]
 
 
+@pytest.mark.requirement("SOCK-CONFIG-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONFIG-006", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONFIG-006", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONFIG-026", revision=1, kind="positive")
 def test_config_gives_one_boolean(tasks):
     """Whatever is left out, and whatever the numbers; a port above 60000 is warned of."""
     done = tasks.run('''
@@ -163,6 +217,8 @@ def test_config_gives_one_boolean(tasks):
     assert all("modules take ports below 60000" in w for w in done.warnings)
 
 
+@pytest.mark.requirement("SOCK-CONFIG-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONFIG-004", revision=1, kind="negative")
 def test_a_local_port_is_cut_to_16_bits(tasks, peers, udp_peer):
     """65536 + n is n."""
     port = peers.listen_port(socket.SOCK_DGRAM)
@@ -175,6 +231,19 @@ def test_a_local_port_is_cut_to_16_bits(tasks, peers, udp_peer):
         assert run.finish().code == 0
 
 
+@pytest.mark.requirement("SOCK-STATE-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-004", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-STATE-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-006", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-STATE-008", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-009", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-011", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-013", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-014", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-015", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-016", revision=1, kind="positive")
 def test_state_names_all_states(tasks, peers, tcp_server):
     """The document's list: numbers and Chinese words."""
     done = tasks.run(f'''
@@ -200,6 +269,8 @@ def test_state_names_all_states(tasks, peers, tcp_server):
     assert done.texts("count") == ["2"]
 
 
+@pytest.mark.requirement("SOCK-RELEASE-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RELEASE-003", revision=1, kind="negative")
 def test_release_may_be_repeated(tasks):
     """Idempotent, and the same as __gc."""
     done = tasks.run('''

@@ -22,6 +22,8 @@ LUA_PATTERN = '''
 # ---- tx: what is taken, and when TX_OK comes ------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-TX-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-004", revision=1, kind="positive")
 @pytest.mark.parametrize("given, sent", [
     ('"text"', b"text"),
     ('"a\\0b"', b"a\0b"),
@@ -40,6 +42,7 @@ def test_tx_takes_strings_and_the_text_of_numbers(tasks, tcp_server, given, sent
     assert done.texts("tx") == ["true false false"]
 
 
+@pytest.mark.requirement("SOCK-TX-004", revision=1, kind="positive")
 def test_tx_takes_the_used_part_of_a_zbuff_and_leaves_it_alone(tasks, tcp_server):
     """Bytes 0 to used."""
     with tasks.start('''
@@ -55,6 +58,7 @@ def test_tx_takes_the_used_part_of_a_zbuff_and_leaves_it_alone(tasks, tcp_server
     assert done.texts("buff") == ["5 hello 100"]
 
 
+@pytest.mark.requirement("SOCK-TX-021", revision=1, kind="negative")
 @pytest.mark.parametrize("empty", ['""', "zbuff.create(10)"])
 def test_an_empty_tx_is_taken_and_never_acknowledged(tasks, tcp_server, empty):
     """(true, false, false), and no TX_OK ever: libnet.tx("") times out (observed)."""
@@ -69,6 +73,10 @@ def test_an_empty_tx_is_taken_and_never_acknowledged(tasks, tcp_server, empty):
     assert done.reports() == [("ON_LINE", 0)]
 
 
+@pytest.mark.requirement("SOCK-TX-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-TX-014", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-TX-015", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-020", revision=1, kind="negative")
 def test_tx_before_the_connection_fails(tasks, peers):
     """(false, true, false): what the PC simulator shows, and libnet.tx passes on."""
     done = tasks.run('''
@@ -81,6 +89,10 @@ def test_tx_before_the_connection_fails(tasks, peers):
     assert done.texts("tx") == ["false true false"] * 3
 
 
+@pytest.mark.requirement("SOCK-CONST-011", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-021", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-022", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-WAIT-002", revision=1, kind="negative")
 def test_several_tx_have_one_tx_ok(tasks, tcp_server):
     """It comes when the total acknowledged is the total sent (luat_network_adapter.c:888-917)."""
     with tasks.start('''
@@ -97,6 +109,8 @@ def test_several_tx_have_one_tx_ok(tasks, tcp_server):
     assert done.reports() == [("ON_LINE", 0), ("TX_OK", 0)]
 
 
+@pytest.mark.requirement("SOCK-TX-020", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-021", revision=1, kind="positive")
 def test_tx_ok_means_that_the_peer_has_acknowledged(tasks, peers):
     """A peer without room that does not read: no TX_OK; it reads: TX_OK."""
     server = peers.tcp_server(rcvbuf=2048)
@@ -152,6 +166,13 @@ def test_tx_ok_and_event_alternate_with_a_peer_that_answers(tasks, tcp_server):
     assert {param for _, param in done.reports()} == {0}
 
 
+@pytest.mark.requirement("SOCK-TX-015", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-TX-017", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-017", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-TX-018", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-019", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-019", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-TX-022", revision=1, kind="negative")
 def test_a_full_buffer_says_so_until_the_peer_reads(tasks, peers):
     """(true, true, true): nothing was taken; after TX_OK there is room again."""
     server = peers.tcp_server(rcvbuf=2048)
@@ -172,6 +193,9 @@ def test_a_full_buffer_says_so_until_the_peer_reads(tasks, peers):
     assert done.texts("tx") == ["true false false", "true true true", "true false false"]
 
 
+@pytest.mark.requirement("SOCK-TX-021", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-WAIT-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-WAIT-008", revision=1, kind="positive")
 def test_wait_cancels_tx_ok(tasks, peers):
     """Observed: the pending TX_OK is never delivered (luat_network_adapter.c:2709)."""
     server = peers.tcp_server(rcvbuf=2048)
@@ -256,6 +280,8 @@ def test_many_small_tx_in_one_go_stay_in_order(tasks, tcp_server):
 # ---- EVENT ----------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-CONST-010", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-WAIT-001", revision=1, kind="positive")
 def test_event_is_delivered_without_wait(tasks, tcp_server):
     """Nobody has to ask for it."""
     with tasks.start('''
@@ -296,6 +322,11 @@ def test_event_is_delivered_again_while_data_is_unread(tasks, tcp_server):
     assert done.reports() == [("ON_LINE", 0), ("EVENT", 0), ("EVENT", 0)]
 
 
+@pytest.mark.requirement("SOCK-RX-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-RX-010", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-WAIT-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-WAIT-007", revision=1, kind="positive")
 def test_a_query_leaves_the_data_unread(tasks, tcp_server):
     """rx(netc) does not clear the rx flag; a read with a buffer does, though data is left."""
     with tasks.start('''
@@ -315,6 +346,8 @@ def test_a_query_leaves_the_data_unread(tasks, tcp_server):
     assert done.texts("read") == ["true 345"]
 
 
+@pytest.mark.requirement("SOCK-RX-022", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-022", revision=1, kind="negative")
 def test_data_that_was_left_gives_no_new_event(tasks, tcp_server):
     """The document: what is not read completely triggers no new EVENT, new data does."""
     with tasks.start('''
@@ -366,6 +399,13 @@ def with_data(tasks, server, body, data=b"hello", **options):
     return done
 
 
+@pytest.mark.requirement("SOCK-RX-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-006", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-009", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-012", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-014", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-RX-018", revision=1, kind="negative")
 def test_rx_appends_to_the_buffer_and_grows_it_exactly(tasks, tcp_server):
     """(true, n, nil, nil); data goes to used; the new length is used + n (luat_lib_socket.c:723-848)."""
     done = with_data(tasks, tcp_server, '''
@@ -378,6 +418,7 @@ def test_rx_appends_to_the_buffer_and_grows_it_exactly(tasks, tcp_server):
     assert done.texts("buff") == ["10 10 head:hello"]
 
 
+@pytest.mark.requirement("SOCK-RX-006", revision=1, kind="negative")
 def test_rx_leaves_a_buffer_that_is_large_enough(tasks, tcp_server):
     """No growth without need."""
     done = with_data(tasks, tcp_server, '''
@@ -403,6 +444,10 @@ def test_rx_takes_all_that_there_is(tasks, tcp_server, size):
     assert done.texts("buff") == [f"{size} {size} true"]
 
 
+@pytest.mark.requirement("SOCK-RX-007", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-008", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-008", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-RX-021", revision=1, kind="positive")
 @pytest.mark.parametrize("args, result, left", [
     ("0, 2", "true 2 nil nil", "llo"),
     ("nil, 2", "true 2 nil nil", "llo"),
@@ -426,12 +471,18 @@ def test_the_limit_is_the_fourth_argument_and_an_integer(tasks, tcp_server, args
     assert done.texts("read") == [f"true {left}"]
 
 
+@pytest.mark.requirement("SOCK-RX-007", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-RX-023", revision=1, kind="negative")
 def test_a_limit_in_the_third_place_is_warned_of(tasks, tcp_server):
     """The document's own example has it there; it is a flag without effect."""
     done = with_data(tasks, tcp_server, 'socket.rx(netc, zbuff.create(10), 1500)')
     assert "the limit is the fourth" in done.warnings[0]
 
 
+@pytest.mark.requirement("SOCK-RX-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-RX-024", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-024", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-RX-025", revision=1, kind="positive")
 @pytest.mark.parametrize("what", ["", ", nil", ', "text"', ", 5", ", {}", ", print"])
 def test_rx_without_a_buffer_only_counts(tasks, tcp_server, what):
     """(true, length), and nothing is taken."""
@@ -443,6 +494,7 @@ def test_rx_without_a_buffer_only_counts(tasks, tcp_server, what):
     assert done.texts("read") == ["true hello"]
 
 
+@pytest.mark.requirement("SOCK-RX-005", revision=1, kind="negative")
 def test_rx_into_another_userdata_raises_once_there_is_data(tasks, tcp_server):
     """The length is looked at first (luat_lib_socket.c:734-760)."""
     done = with_data(tasks, tcp_server, '''
@@ -454,6 +506,9 @@ def test_rx_into_another_userdata_raises_once_there_is_data(tasks, tcp_server):
     assert "ZBUFF* expected" in done.texts("raised")[0]
 
 
+@pytest.mark.requirement("SOCK-RX-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-RX-012", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-RX-025", revision=1, kind="negative")
 @pytest.mark.parametrize("what", ["", ", nil", ", zbuff.create(5)", ', "x"', ", 7", ", {}"])
 def test_rx_of_nothing_is_true_0_whatever_the_buffer(tasks, tcp_server, what):
     """Observed."""
@@ -464,6 +519,17 @@ def test_rx_of_nothing_is_true_0_whatever_the_buffer(tasks, tcp_server, what):
 # ---- read -----------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-READ-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-READ-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-READ-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-READ-004", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-READ-004", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-READ-006", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-READ-007", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-READ-008", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-READ-009", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-READ-010", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-READ-011", revision=1, kind="negative")
 @pytest.mark.parametrize("args, result", [
     ("", "true hello"),
     (", 2", "true he"),
@@ -485,6 +551,8 @@ def test_read_gives_a_string(tasks, tcp_server, args, result):
     assert done.texts("read") == [result]
 
 
+@pytest.mark.requirement("SOCK-READ-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-READ-006", revision=1, kind="negative")
 def test_read_of_nothing_is_true_and_empty(tasks, tcp_server):
     """Two values."""
     done = tasks.run('''
@@ -496,6 +564,13 @@ def test_read_of_nothing_is_true_and_empty(tasks, tcp_server):
     assert done.texts("count") == ["2"]
 
 
+@pytest.mark.requirement("SOCK-RX-009", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-RX-010", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-READ-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-READ-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-WAIT-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-WAIT-004", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-WAIT-005", revision=1, kind="positive")
 @pytest.mark.parametrize("call", ["rx(netc)", "rx(netc, zbuff.create(1))", "read(netc)", "wait(netc)"])
 def test_nothing_can_be_read_from_what_is_not_online(tasks, call):
     """(false, 0), (false, 0), false, (false, false)."""

@@ -28,6 +28,13 @@ def no_answer(query):
 # ---- names that exist -----------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-CONNECT-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-010", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-REMOTEIP-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-REMOTEIP-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-REMOTEIP-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-REMOTEIP-010", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-REMOTEIP-010", revision=1, kind="negative")
 def test_a_name_is_looked_up_and_connected_to(tasks, network):
     """State 2, then 3, then 5; remoteIP shows what the name stands for."""
     dns = network.dnsmasq(records={"a.test": "127.0.0.7"})
@@ -76,6 +83,12 @@ def test_a_udp_peer_can_have_a_name(tasks, network):
         assert run.finish().code == 0
 
 
+@pytest.mark.requirement("SOCK-REMOTEIP-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-REMOTEIP-004", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-REMOTEIP-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-REMOTEIP-006", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-REMOTEIP-008", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-REMOTEIP-008", revision=1, kind="negative")
 def test_four_addresses_are_kept_in_the_order_of_the_answer(tasks, network):
     """luat_network_adapter.h:47."""
     given = [f"127.0.0.{n}" for n in (9, 3, 7, 5, 4, 8)]
@@ -87,6 +100,9 @@ def test_four_addresses_are_kept_in_the_order_of_the_answer(tasks, network):
     assert done.texts("remote") == [" ".join(given[:4])]
 
 
+@pytest.mark.requirement("SOCK-REMOTEIP-004", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-REMOTEIP-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-REMOTEIP-006", revision=1, kind="negative")
 def test_the_next_address_is_tried_when_one_fails(tasks, network):
     """In order, in state 3, without an event; remoteIP keeps them all."""
     network.peers.dns(addresses("127.0.0.2", "127.0.0.3", "127.0.0.4"))
@@ -128,6 +144,10 @@ def test_an_address_that_does_not_answer_has_its_own_time(tasks, network):
     assert done.reports() == [("ON_LINE", 0)]
 
 
+@pytest.mark.requirement("SOCK-REMOTEIP-004", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-REMOTEIP-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-REMOTEIP-007", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-REMOTEIP-009", revision=1, kind="positive")
 def test_port_0_only_looks_the_name_up(tasks, network):
     """The document: ON_LINE when DNS is done, for remoteIP; state 1; connecting asks again."""
     dns = network.peers.dns(addresses("127.0.0.2", "127.0.0.3"))
@@ -190,6 +210,11 @@ def test_localhost_needs_no_server(tasks, netns):
 # ---- names that do not ----------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-CONNECT-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-STATE-010", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-REMOTEIP-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-REMOTEIP-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-REMOTEIP-004", revision=1, kind="negative")
 @pytest.mark.parametrize("answer", [
     addresses(rcode=3),
     addresses(),
@@ -254,6 +279,9 @@ def test_a_silent_server_is_asked_three_times_and_then_the_next(tasks, network):
         assert sent - began >= due
 
 
+@pytest.mark.requirement("SOCK-CONNECT-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-010", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-011", revision=1, kind="positive")
 @pytest.mark.parametrize("name", ['"a..test"', '".test"', '("x"):rep(64)', '("x."):rep(128)', '""', '"."'])
 def test_what_cannot_be_a_name_fails_in_the_call(tasks, network, name):
     """(false, false) and state 1: the lookup was refused."""
@@ -311,6 +339,9 @@ def test_a_lookup_under_way_can_be_given_up(tasks, network, call, result, state)
 # ---- IPv6 -----------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-CONNECT-007", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONNECT-008", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-009", revision=1, kind="positive")
 def test_ipv6_is_asked_for_when_wanted_and_comes_first(tasks, network):
     """AAAA then A; the results are joined, IPv6 first, four at the most."""
     dns = network.peers.dns(addresses("127.0.0.2", "127.0.0.3", "::1", "::2", "::3"))
@@ -327,6 +358,8 @@ def test_ipv6_is_asked_for_when_wanted_and_comes_first(tasks, network):
     assert server.accept()
 
 
+@pytest.mark.requirement("SOCK-CONNECT-007", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-008", revision=1, kind="positive")
 @pytest.mark.parametrize("flag", ["nil", "false", "1", '"true"'])
 def test_only_true_asks_for_ipv6(tasks, network, flag):
     """luat_lib_socket.c:486-549: a real boolean."""
@@ -338,6 +371,7 @@ def test_only_true_asks_for_ipv6(tasks, network, flag):
     assert dns.queries == ["A both.test"]
 
 
+@pytest.mark.requirement("SOCK-CONNECT-009", revision=1, kind="negative")
 def test_ipv4_follows_when_ipv6_cannot_be_reached(tasks, network):
     """The next address is tried (net_lwip2.c:782-802)."""
     network.peers.dns(addresses("127.0.0.2", "2001:db8::1"))
@@ -377,6 +411,9 @@ def test_a_name_that_does_not_exist_is_not_asked_for_twice(tasks, network):
 # ---- servers --------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-SETDNS-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-SETDNS-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-SETDNS-006", revision=1, kind="positive")
 def test_set_dns_goes_before_the_hosts_resolvers(tasks, netns):
     """Slot 1 is asked first; a slot that was not set keeps the network's server."""
     netns.resolv_conf("nameserver 127.0.0.2\nnameserver 127.0.0.3\n")
@@ -392,6 +429,8 @@ def test_set_dns_goes_before_the_hosts_resolvers(tasks, netns):
     assert [e["server"] for e in done.events("dns.query")] == ["127.0.0.1:53", "127.0.0.3:53"]
 
 
+@pytest.mark.requirement("SOCK-SETDNS-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-SETDNS-003", revision=1, kind="positive")
 def test_set_dns_is_of_one_adapter(tasks, netns):
     """Per adapter, and at once."""
     netns.resolv_conf("nameserver 127.0.0.2\n")

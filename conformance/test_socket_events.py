@@ -12,6 +12,18 @@ EVENTS = '''
 # ---- callbacks ------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-CONST-009", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONST-010", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONST-011", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONST-012", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CREATE-007", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-DISCON-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-READ-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RELEASE-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RELEASE-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RELEASE-004", revision=1, kind="positive")
 def test_a_callback_gets_a_light_userdata_the_event_and_0_or_minus_1(emu, tcp_server):
     """luat_lib_socket.c:113-124: not the control itself, but every function takes it."""
     with emu.start(EVENTS + '''
@@ -70,6 +82,7 @@ def test_a_callback_runs_outside_of_any_task(emu, udp_peer):
     assert done.texts("wait") == ["false"]
 
 
+@pytest.mark.requirement("SOCK-CREATE-007", revision=1, kind="negative")
 @pytest.mark.parametrize("what, says", [
     ('error("boom")', "boom"),
     ("local x = nil + 1", "attempt to perform arithmetic on a nil value"),
@@ -147,6 +160,8 @@ def test_a_callback_may_make_another_socket(emu, tcp_server):
 # ---- tasks ----------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-CREATE-006", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CREATE-008", revision=1, kind="positive")
 def test_a_task_gets_event_and_parameter(emu, udp_peer):
     """sys_send(name, event, param): the message is { event, param, nil, nil }."""
     done = emu.run(EVENTS + '''
@@ -188,6 +203,8 @@ def test_one_task_may_serve_several_sockets(tasks, udp_peer):
     assert [e["netc"] for e in done.events("netc.event")] == [1, 2]
 
 
+@pytest.mark.requirement("SOCK-CREATE-006", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CREATE-008", revision=1, kind="negative")
 @pytest.mark.parametrize("spoil", ["", "sys_send = nil", "sys_send = 7"])
 def test_messages_for_nobody_are_dropped(emu, udp_peer, spoil):
     """An unknown task; no global sys_send."""
@@ -205,6 +222,7 @@ def test_messages_for_nobody_are_dropped(emu, udp_peer, spoil):
 # ---- neither --------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-CREATE-007", revision=1, kind="negative")
 @pytest.mark.parametrize("target", ["nil", "true", "{}", ""])
 def test_without_a_target_the_topic_nwctrl_is_published(emu, udp_peer, target):
     """sys_pub("NWCTRL*", adapter, socket number, event, param), luat_lib_socket.c:135-146."""
@@ -225,6 +243,7 @@ def test_without_a_target_the_topic_nwctrl_is_published(emu, udp_peer, target):
 # ---- life and death -------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-RELEASE-001", revision=1, kind="negative")
 def test_release_drops_what_is_queued(emu, udp_peer):
     """luat_lib_socket.c:113: both are online in one turn; the first releases the second."""
     done = emu.run(EVENTS + '''
@@ -245,6 +264,7 @@ def test_release_drops_what_is_queued(emu, udp_peer):
     assert done.texts("second") == []
 
 
+@pytest.mark.requirement("SOCK-RELEASE-004", revision=1, kind="negative")
 def test_a_released_sockets_handle_is_not_the_next_sockets(emu, udp_peer):
     """A light userdata that was kept names nothing any more, though its slot is used again."""
     done = emu.run(EVENTS + '''

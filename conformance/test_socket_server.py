@@ -28,6 +28,9 @@ def is_turned_away(peers, port):
 # ---- listen ---------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-LISTEN-004", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-LISTEN-006", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-LISTEN-007", revision=1, kind="negative")
 def test_listening_is_no_event(tasks, peers):
     """(true, false), state 3; state 6 comes without an event (luat_network_adapter.c:717-723)."""
     done = tasks.run('''
@@ -59,6 +62,9 @@ def test_listen_on_port_0_takes_a_free_port(tasks):
     assert done.texts("state") == ["6 6"]
 
 
+@pytest.mark.requirement("SOCK-LISTEN-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-LISTEN-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-LISTEN-004", revision=1, kind="positive")
 def test_listen_on_a_port_in_use_fails_at_once(tasks, peers):
     """State 1, (false, false); the log says why; it works when the port is free."""
     taken = peers.tcp_server()
@@ -86,6 +92,8 @@ def test_two_controls_cannot_listen_on_one_port(tasks, peers):
     assert done.texts("listen") == ["true false", "false false", "true false"]
 
 
+@pytest.mark.requirement("SOCK-LISTEN-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-LISTEN-003", revision=1, kind="negative")
 def test_listen_in_udp_mode_fails(tasks):
     """Undefined upstream; here (false, false) and a hint."""
     done = tasks.run('show("listen", socket.listen(socket.create(nil, "t")))')
@@ -144,6 +152,15 @@ def test_a_listener_ends_without_an_event_and_can_listen_again(tasks, peers, cal
 # ---- one client -----------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-CONST-009", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LISTEN-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LISTEN-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LISTEN-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LISTEN-007", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ACCEPT-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ACCEPT-007", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ACCEPT-011", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-014", revision=1, kind="positive")
 def test_a_client_takes_the_listener_over(tasks, peers):
     """ON_LINE 0 and state 5 on the same control; accept gives true, nil and the client's address."""
     with start_server(tasks, peers, '''
@@ -182,6 +199,9 @@ def test_accept_is_optional_for_one_client(tasks, peers):
     assert done.texts("got") == ["early"]
 
 
+@pytest.mark.requirement("SOCK-ACCEPT-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-ACCEPT-007", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ACCEPT-011", revision=1, kind="positive")
 def test_accept_without_a_client_is_true_all_the_same(tasks, peers):
     """luat_lib_socket.c:1104-1114, observed; a module shows an old address, here there is none."""
     done = tasks.run('''
@@ -317,6 +337,15 @@ def test_what_is_no_integer_above_0_means_one_client(tasks, peers, many):
 # ---- many clients ---------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-LISTEN-007", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ACCEPT-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ACCEPT-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ACCEPT-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ACCEPT-006", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ACCEPT-007", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ACCEPT-008", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-ACCEPT-010", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ACCEPT-011", revision=1, kind="negative")
 def test_many_clients_have_controls_of_their_own(tasks, peers):
     """ON_LINE 0 a client; accept(netc, cb) gives true, a control, ip and port; state 6 stays."""
     with start_server(tasks, peers, '''
@@ -361,6 +390,8 @@ def test_many_clients_have_controls_of_their_own(tasks, peers):
     assert done.texts("state") == ["5 6"] * 3
 
 
+@pytest.mark.requirement("SOCK-ACCEPT-004", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ACCEPT-006", revision=1, kind="positive")
 def test_a_task_can_be_told_of_an_accepted_client(tasks, peers):
     """The second argument is what create takes."""
     with start_server(tasks, peers, '''
@@ -424,6 +455,10 @@ def test_bytes_that_come_before_accept_are_kept(tasks, peers):
     assert done.texts("got") == ["early"]
 
 
+@pytest.mark.requirement("SOCK-ACCEPT-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-ACCEPT-007", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-ACCEPT-008", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-ACCEPT-010", revision=1, kind="negative")
 def test_accept_without_a_waiting_client_is_false(tasks, peers):
     """(false, nil)."""
     done = tasks.run('''
@@ -437,6 +472,8 @@ def test_accept_without_a_waiting_client_is_false(tasks, peers):
     assert done.texts("accept") == ["false nil"] * 3
 
 
+@pytest.mark.requirement("SOCK-ACCEPT-007", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-ACCEPT-010", revision=1, kind="negative")
 def test_accept_without_a_free_control_is_false(tasks, peers):
     """And works once there is one: the client has waited."""
     with start_server(tasks, peers, '''

@@ -8,6 +8,25 @@ import pytest
 from peers import until
 
 
+@pytest.mark.requirement("SOCK-CONST-009", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONST-010", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONST-011", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONNECT-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONNECT-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONNECT-010", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONNECT-011", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-013", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONNECT-014", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-014", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-020", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-READ-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-READ-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-READ-006", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-011", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-013", revision=1, kind="positive")
 def test_a_connection_goes_online_and_echoes(tasks, tcp_server):
     """connect gives (true, false) and ON_LINE 0 follows; the data comes back by EVENT and read."""
     with tasks.start('''
@@ -37,6 +56,10 @@ def test_a_connection_goes_online_and_echoes(tasks, tcp_server):
     assert f"connect to 127.0.0.1,{tcp_server.port}" in done.firmware("socket")
 
 
+@pytest.mark.requirement("SOCK-CONNECT-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONNECT-004", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-010", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-REMOTEIP-001", revision=1, kind="negative")
 @pytest.mark.parametrize("host, given", [
     ("127.0.0.1", '"127.0.0.1"'),
     ("127.0.0.1", "0x0100007f"),
@@ -59,12 +82,15 @@ def test_connect_takes_every_form_of_an_address(tasks, peers, host, given):
     assert done.texts("remote") == ["nil nil nil nil"]
 
 
+@pytest.mark.requirement("SOCK-CONNECT-005", revision=1, kind="negative")
 def test_the_port_is_cut_to_16_bits(tasks, tcp_server):
     """connect(netc, ip, 65536 + port)."""
     tasks.run("online(tcp(), HOST, 65536 + PORT)", env={"PORT": tcp_server.port})
     tcp_server.accept()
 
 
+@pytest.mark.requirement("SOCK-CONFIG-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONFIG-004", revision=1, kind="positive")
 def test_the_local_port_is_the_configured_one(tasks, tcp_server, peers):
     """socket.config(netc, local_port)."""
     port = peers.listen_port()
@@ -75,6 +101,15 @@ def test_the_local_port_is_the_configured_one(tasks, tcp_server, peers):
 # ---- connections that are not made -------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-CONST-009", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-010", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-012", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-013", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-014", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-TX-014", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-STATE-011", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-STATE-013", revision=1, kind="negative")
 def test_a_refused_connect_gives_on_line_minus_1_and_keeps_its_state(tasks, peers):
     """luat_network_adapter.c:689-692: state 3 stays, and so does the socket, until discon."""
     done = tasks.run('''
@@ -101,6 +136,8 @@ def test_a_refused_connect_gives_on_line_minus_1_and_keeps_its_state(tasks, peer
     assert done.reports() == [("ON_LINE", -1)] * 2
 
 
+@pytest.mark.requirement("SOCK-CONNECT-016", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONNECT-022", revision=1, kind="positive")
 def test_the_cause_of_a_failure_is_in_a_debug_line_only(tasks, peers):
     """The document's list: -14 is the server's doing; the event's parameter is always -1."""
     done = tasks.run('''
@@ -110,6 +147,9 @@ def test_the_cause_of_a_failure_is_in_a_debug_line_only(tasks, peers):
     assert re.search(r"adapter 1 socket \d+ not closing, but error -14", done.firmware("net")[0])
 
 
+@pytest.mark.requirement("SOCK-CONNECT-012", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CLOSE-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CLOSE-003", revision=1, kind="positive")
 def test_close_after_a_failure_lets_connect_work_again(tasks, peers, tcp_server):
     """close leaves the state number alone."""
     with tasks.start(f'''
@@ -128,6 +168,8 @@ def test_close_after_a_failure_lets_connect_work_again(tasks, peers, tcp_server)
     assert done.texts("state") == ["3 正在连接", "5 在线"]
 
 
+@pytest.mark.requirement("SOCK-CONNECT-016", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONNECT-018", revision=1, kind="positive")
 def test_a_connect_that_nobody_answers_times_out(tasks, peers):
     """lwIP gives up after its SYN retransmissions: ON_LINE -1, and -3 in the debug line."""
     done = tasks.run('''
@@ -179,6 +221,8 @@ def test_a_connect_under_way_can_be_given_up(tasks, peers, tcp_server, call, res
     assert done.reports() == [("ON_LINE", 0)]
 
 
+@pytest.mark.requirement("SOCK-CONNECT-010", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-011", revision=1, kind="positive")
 def test_a_second_connect_is_refused_and_harms_nothing(tasks, tcp_server):
     """luat_network_adapter.c:2181-2184: (false, false), while the socket is open."""
     with tasks.start('''
@@ -196,6 +240,8 @@ def test_a_second_connect_is_refused_and_harms_nothing(tasks, tcp_server):
     assert "close it first" in done.warnings[0]
 
 
+@pytest.mark.requirement("SOCK-CONNECT-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-REMOTEIP-009", revision=1, kind="negative")
 def test_port_0_of_a_literal_fails(tasks):
     """Observed on the PC simulator: ON_LINE -1 (with a name, port 0 means: look it up only)."""
     done = tasks.run('''
@@ -206,6 +252,8 @@ def test_port_0_of_a_literal_fails(tasks):
     assert done.texts("connect") == ["true false"]
 
 
+@pytest.mark.requirement("SOCK-CONFIG-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-019", revision=1, kind="positive")
 def test_a_local_port_in_use_fails_later(tasks, tcp_server, peers):
     """-8 in the debug line; the call itself says (true, false)."""
     taken = peers.tcp_server()
@@ -220,6 +268,14 @@ def test_a_local_port_in_use_fails_later(tasks, tcp_server, peers):
 # ---- the end, from the other side ---------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-CONST-010", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONST-012", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-TX-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-TX-014", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-RX-009", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-READ-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-READ-007", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-WAIT-004", revision=1, kind="negative")
 @pytest.mark.parametrize("how", ["close", "reset", "half_close"])
 def test_the_peers_end_is_event_minus_1_and_never_closed(tasks, tcp_server, how):
     """FIN and RST look the same (luat_network_adapter.c:875-880); the state stays 5."""
@@ -246,6 +302,8 @@ def test_the_peers_end_is_event_minus_1_and_never_closed(tasks, tcp_server, how)
     assert done.reports() == [("ON_LINE", 0), ("EVENT", -1)]
 
 
+@pytest.mark.requirement("SOCK-RX-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-WAIT-004", revision=1, kind="positive")
 @pytest.mark.parametrize("how", ["close", "reset"])
 def test_what_came_before_the_end_can_still_be_read(tasks, tcp_server, how):
     """wait says (true, true) while data is unread; reading in parts loses nothing here."""
@@ -311,6 +369,8 @@ def test_a_server_that_resets_at_once(tasks, tcp_server, data):
     assert [param for _, param in done.reports()].count(-1) == 1
 
 
+@pytest.mark.requirement("SOCK-CONST-011", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-TX-021", revision=1, kind="negative")
 def test_the_end_while_tx_is_pending_is_tx_ok_minus_1(tasks, peers):
     """luat_network_adapter.c:1046-1101: the event is the one that was waited for."""
     server = peers.tcp_server(rcvbuf=2048)
@@ -329,6 +389,7 @@ def test_the_end_while_tx_is_pending_is_tx_ok_minus_1(tasks, peers):
     assert done.reports() == [("ON_LINE", 0), ("TX_OK", -1)]
 
 
+@pytest.mark.requirement("SOCK-WAIT-008", revision=1, kind="negative")
 def test_the_end_after_wait_is_event_minus_1(tasks, peers):
     """wait re-labels the next failure."""
     server = peers.tcp_server(rcvbuf=2048)
@@ -348,6 +409,13 @@ def test_the_end_after_wait_is_event_minus_1(tasks, peers):
 # ---- discon ---------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-CONST-012", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-DISCON-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-DISCON-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-DISCON-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-DISCON-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-DISCON-006", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-015", revision=1, kind="positive")
 def test_discon_of_a_connection_is_answered_by_closed(tasks, tcp_server):
     """(true, false), state 7; then CLOSED 0 and state 1; the control can connect again."""
     with tasks.start('''
@@ -402,6 +470,8 @@ def test_a_second_discon_swallows_closed(tasks, tcp_server):
     assert done.reports() == [("ON_LINE", 0)]
 
 
+@pytest.mark.requirement("SOCK-DISCON-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-DISCON-005", revision=1, kind="negative")
 def test_discon_without_a_socket_is_done_at_once(tasks, tcp_server):
     """(true, true) and state 1: never connected, closed, disconnected already."""
     with tasks.start('''
@@ -493,6 +563,12 @@ def test_a_peer_that_resets_while_disconnecting_gives_closed(tasks, peers):
 # ---- close ----------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-CLOSE-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CLOSE-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CLOSE-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-READ-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-WAIT-004", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-STATE-009", revision=1, kind="negative")
 def test_close_ends_at_once_and_keeps_the_state_number(tasks, tcp_server):
     """luat_network_adapter.c:1796-1825: no event; tx, rx and wait fail; connect works again."""
     with tasks.start('''
@@ -589,6 +665,9 @@ def tcp_timer(local, remote):
     return None
 
 
+@pytest.mark.requirement("SOCK-CONFIG-012", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONFIG-013", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONFIG-013", revision=1, kind="negative")
 @pytest.mark.parametrize("config, timer", [
     ("nil, nil, nil, 100, 5, 3", "02"),
     ("nil, nil, nil, 100000, 5, 3", "02"),
@@ -609,6 +688,13 @@ def test_keepalive_is_on_when_asked_for(tasks, tcp_server, config, timer):
         assert run.finish().code == 0
 
 
+@pytest.mark.requirement("SOCK-DEBUG-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-DEBUG-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-DEBUG-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-DEBUG-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-DEBUG-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-DEBUG-004", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-DEBUG-004", revision=1, kind="negative")
 def test_debug_lines_come_when_switched_on(tasks, tcp_server):
     """Only a real boolean switches (luat_lib_socket.c:284-293)."""
     with tasks.start('''
@@ -634,6 +720,10 @@ def test_debug_lines_come_when_switched_on(tasks, tcp_server):
     assert "net" in tags[marks[0]:marks[1]] and "net" in tags[marks[1]:marks[2]]
 
 
+@pytest.mark.requirement("SOCK-LINKUP-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LINKUP-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-STATE-008", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-STATE-009", revision=1, kind="positive")
 def test_linkup_on_a_ready_adapter_is_done_at_once(tasks):
     """(true, true) and state 1 (luat_network_adapter.c:2120-2140)."""
     done = tasks.run('''

@@ -38,6 +38,16 @@ def test_udp_is_the_mode_until_config_says_otherwise(tasks, udp_peer):
         assert run.finish().code == 0
 
 
+@pytest.mark.requirement("SOCK-RX-013", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-014", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-015", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-016", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-RX-017", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-018", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-READ-008", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-READ-009", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-READ-010", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-READ-011", revision=1, kind="positive")
 def test_rx_gives_the_datagram_and_its_sender(tasks, udp_peer):
     """(true, n, "\\0" and 4 address bytes, port); read gives the same with the data."""
     with tasks.start(HEX + '''
@@ -68,6 +78,8 @@ def test_rx_gives_the_datagram_and_its_sender(tasks, udp_peer):
     assert done.texts("empty") == ["true 0", "true ", "true 0"]
 
 
+@pytest.mark.requirement("SOCK-RX-015", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-RX-016", revision=1, kind="positive")
 def test_ipv6_addresses_have_17_bytes(tasks, peers):
     """"\\1" and 16 bytes."""
     peer = peers.udp("::1")
@@ -83,6 +95,8 @@ def test_ipv6_addresses_have_17_bytes(tasks, peers):
     assert done.texts("got") == [f"true answer 01{'00' * 15}01 {peer.port}"]
 
 
+@pytest.mark.requirement("SOCK-CONFIG-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONFIG-004", revision=1, kind="positive")
 def test_the_local_port_is_the_configured_one(tasks, udp_peer, peers):
     """config's second argument."""
     port = peers.listen_port(socket.SOCK_DGRAM)
@@ -121,6 +135,8 @@ def with_datagrams(tasks, peer, datagrams, body, *args):
     return done
 
 
+@pytest.mark.requirement("SOCK-CONST-010", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-003", revision=1, kind="positive")
 def test_every_datagram_is_an_event_and_a_read_of_its_own(tasks, udp_peer):
     """One EVENT a datagram; rx takes exactly one."""
     done = with_datagrams(tasks, udp_peer, [b"one", b"", b"three"], '''
@@ -137,6 +153,10 @@ def test_every_datagram_is_an_event_and_a_read_of_its_own(tasks, udp_peer):
     assert done.reports().count(("EVENT", 0)) == 3
 
 
+@pytest.mark.requirement("SOCK-RX-008", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-020", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-RX-020", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-RX-021", revision=1, kind="negative")
 @pytest.mark.parametrize("limit, result, got", [
     (3, "true 3", "123"),
     (6, "true 6", "123456"),
@@ -171,6 +191,7 @@ def test_read_with_a_length_loses_the_tail_too(tasks, udp_peer, len, got):
     assert done.texts("read") == [got, "next"]
 
 
+@pytest.mark.requirement("SOCK-RX-026", revision=1, kind="positive")
 def test_a_query_tells_the_size_of_the_next_datagram(tasks, udp_peer):
     """The document: of one packet (lwIP adapters: of all of them, defect D19)."""
     done = with_datagrams(tasks, udp_peer, [b"123456", b"12"], '''
@@ -182,6 +203,8 @@ def test_a_query_tells_the_size_of_the_next_datagram(tasks, udp_peer):
     assert done.texts("rx") == ["true 6", "true 6", "true 2"]
 
 
+@pytest.mark.requirement("SOCK-RX-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-RX-026", revision=1, kind="negative")
 @pytest.mark.parametrize("call", ["rx(netc)", "rx(netc, zbuff.create(9))", "read(netc)"])
 def test_an_empty_datagram_blocks_nothing(tasks, udp_peer, call):
     """Whatever looks at it takes it off."""
@@ -195,6 +218,8 @@ def test_an_empty_datagram_blocks_nothing(tasks, udp_peer, call):
     assert done.texts("next") == ["next"]
 
 
+@pytest.mark.requirement("SOCK-TX-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-002", revision=1, kind="negative")
 @pytest.mark.parametrize("size", [1460, 9000, 65507])
 def test_large_datagrams_stay_whole(tasks, udp_peer, size):
     """Both ways; the document warns of more than 1460 bytes, and so do we."""
@@ -214,6 +239,9 @@ def test_large_datagrams_stay_whole(tasks, udp_peer, size):
     assert len(done.warnings) == (size > 1460)
 
 
+@pytest.mark.requirement("SOCK-TX-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-TX-014", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-TX-016", revision=1, kind="positive")
 def test_a_datagram_that_is_too_large_fails(tasks, udp_peer):
     """65508 bytes fit into no datagram: (false, true, false), and the document: close it then."""
     with tasks.start('''
@@ -327,6 +355,12 @@ def test_an_empty_tx_is_an_empty_datagram(tasks, udp_peer):
         assert run.finish().code == 0
 
 
+@pytest.mark.requirement("SOCK-TX-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-007", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-008", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-009", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-010", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-TX-012", revision=1, kind="positive")
 @pytest.mark.parametrize("ip", ['"127.0.0.1"', "0x0100007f"])
 def test_tx_can_name_another_peer(tasks, peers, ip):
     """With its port; without, the connected one is meant."""
@@ -344,6 +378,7 @@ def test_tx_can_name_another_peer(tasks, peers, ip):
     assert done.texts("tx") == ["true false false"] * 3
 
 
+@pytest.mark.requirement("SOCK-TX-005", revision=1, kind="negative")
 @pytest.mark.parametrize("to", ['"not.an.address", 9', '("9"):rep(100), 9', '"", 9'])
 def test_tx_to_what_is_no_address_fails_and_breaks_nothing(tasks, udp_peer, to):
     """A module sends to 0.0.0.0 or overflows a buffer (defect D9); here: (false, true, false)."""
@@ -359,6 +394,8 @@ def test_tx_to_what_is_no_address_fails_and_breaks_nothing(tasks, udp_peer, to):
     assert "is no address" in done.warnings[0]
 
 
+@pytest.mark.requirement("SOCK-TX-007", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-TX-012", revision=1, kind="negative")
 @pytest.mark.parametrize("to", [
     '"127.0.0.1"',
     '"127.0.0.1", 0',
@@ -474,6 +511,9 @@ def test_a_broadcast_peer_hears_and_everybody_is_heard(tasks, netns):
 # ---- the end --------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-DISCON-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-DISCON-006", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-STATE-015", revision=1, kind="negative")
 def test_discon_is_done_at_once_and_silent(tasks, udp_peer):
     """(true, true), state 1, no CLOSED."""
     done = tasks.run('''
