@@ -9,6 +9,7 @@ Fixtures
     tcp_server  peers.tcp_server(): 127.0.0.1, a free port
     udp_peer    peers.udp(): 127.0.0.1, a free port
     netns       a network of the test's own, with DNS            netns.py
+    tls         TLS and DTLS servers                             tls_peers.py
 Rules: no fixed ports, no sleeping, no assertion about how long something took; a case that a test
 runs lies in cases/<topic>/<what-happens>.lua and begins with a comment sentence that says it.
 """
@@ -20,6 +21,7 @@ import pytest
 import netns as netns_module
 from harness import Emu, Tasks
 from peers import Peers
+from tls_peers import TlsPeers
 
 ROOT = Path(__file__).parent.parent
 pytest_plugins = ["matrix"]
@@ -68,6 +70,13 @@ def tcp_server(peers):
 @pytest.fixture
 def udp_peer(peers):
     return peers.udp()
+
+
+@pytest.fixture
+def tls(peers, tmp_path):
+    tls = TlsPeers(peers, tmp_path)
+    yield tls
+    tls.close()
 
 
 @pytest.fixture(scope="session")

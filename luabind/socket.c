@@ -294,8 +294,6 @@ static int socket_connect(lua_State *L)
         target.want_ipv6 = is_true(L, 4);
     }
     target.port = (uint16_t)luaL_checkinteger(L, 3);
-    /* what connect is given time for counts from now, however long the script has worked */
-    vclock_refresh(&vm_of(L)->config.device->clock);
     firmware_log(L, LOG_LEVEL_DEBUG, "socket", "connect to %s,%u", target.name ? target.name : text,
                  target.port);
     warn_target(L, netc, &target);
