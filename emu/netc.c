@@ -588,6 +588,7 @@ static enum netc_verdict on_shakehand(struct netc *netc, const struct net_event 
     case NET_EVENT_REMOTE_CLOSED:
     case NET_EVENT_CLOSED:
     case NET_EVENT_LINK_DOWN:
+        netc_tls_broken(netc, event);
         return broken(netc, event);
     case NET_EVENT_LINK_UP:
     case NET_EVENT_DNS_DONE:

@@ -109,6 +109,7 @@ struct netc {
     struct tls *tls;                 /* of the present connection; NULL: none yet */
     struct timer tls_timer;          /* of its handshake */
     uint64_t tls_deadline_us;
+    bool tls_is_over;  /* and that was logged */
     char *server_name; /* what the script connects to; NULL: an integer */
 };
 

@@ -56,6 +56,8 @@ struct netc_sent netc_tx(struct netc *netc, const void *data, size_t len, const 
         return sent_full;
     }
     if (n < 0) {
+        if (netc->tls)
+            netc_tls_note_end(netc);
         netc->need_close = true;
         return sent_failed;
     }
@@ -73,7 +75,7 @@ static ssize_t tls_rx_len(struct netc *netc)
     if (len <= 0)
         netc->has_rx = false;
     if (len < 0)
-        netc_debug(netc, "TLS: %s", tls_why(netc->tls));
+        netc_tls_note_end(netc);
     return len == 0 && netc->need_close ? -1 : len;
 }
 
@@ -102,6 +104,8 @@ ssize_t netc_rx(struct netc *netc, void *data, size_t cap, struct endpoint *from
     n = read_from(netc, data, cap, from);
     netc->has_rx = false;
     netc_debug(netc, "rx %zd", n);
+    if (n < 0 && netc->tls)
+        netc_tls_note_end(netc);
     if (n <= 0)
         return (netc->need_close || netc->tls) && n < 0 ? -1 : 0;
     return n;

@@ -19,6 +19,12 @@ enum netc_verdict netc_tls_start(struct netc *netc);
 /* Take the handshake further. DONE: it is done. */
 enum netc_verdict netc_tls_shake(struct netc *netc);
 
+/* The connection broke during the handshake: log it as a failed one. */
+void netc_tls_broken(struct netc *netc, const struct net_event *event);
+
+/* Log, once, why nothing more can be read from it or written to it. */
+void netc_tls_note_end(struct netc *netc);
+
 /* Forget the connection's TLS; nothing is sent. */
 void netc_tls_stop(struct netc *netc);
 

@@ -38,25 +38,63 @@ static ssize_t io_send(void *ctx, const void *data, size_t len)
     return n;
 }
 
+/* ---- failing ------------------------------------------------------------------------------------ */
+
+/* As a module says it, and in words. */
+static void log_failed(const struct netc *netc, unsigned code, const char *why)
+{
+    struct log *log = config_of(netc)->log;
+
+    log_firmware(log, LOG_LEVEL_ERROR, "net", "TLS handshake failed 0x%x !!", code);
+    log_firmware(log, LOG_LEVEL_ERROR, "net", "netc %u: TLS handshake: %s", netc->serial, why);
+    trace_emit(config_of(netc)->trace, "tls.failed", "{s:i, s:i, s:s}", "netc", (int)netc->serial,
+               "code", (int)code, "why", why);
+}
+
+static enum netc_verdict fail(struct netc *netc)
+{
+    timer_stop(config_of(netc)->timers, &netc->tls_timer);
+    log_failed(netc, tls_code(netc->tls), tls_why(netc->tls));
+    return NETC_VERDICT_FAILED;
+}
+
+void netc_tls_broken(struct netc *netc, const struct net_event *event)
+{
+    tls_fail(netc->tls, event->type == NET_EVENT_LINK_DOWN ? ENETDOWN
+                        : event->type == NET_EVENT_ERROR   ? (int)event->arg
+                                                           : 0);
+    (void)fail(netc);
+}
+
+void netc_tls_note_end(struct netc *netc)
+{
+    if (netc->tls_is_over)
+        return;
+    netc->tls_is_over = true;
+    if (tls_code(netc->tls) == TLS_CODE_CLOSED)
+        netc_debug(netc, "TLS: %s", tls_why(netc->tls));
+    else
+        log_firmware(config_of(netc)->log, LOG_LEVEL_ERROR, "net", "netc %u: TLS 0x%x: %s",
+                     netc->serial, tls_code(netc->tls), tls_why(netc->tls));
+}
+
 /* ---- the handshake's timer ----------------------------------------------------------------------- */
 
 static void set_timer(struct netc *netc)
 {
     uint64_t now_us = config_of(netc)->clock->now_us;
     uint64_t wait_us = tls_timeout_us(netc->tls);
-    uint64_t due_us = netc->tls_deadline_us;
+    uint64_t due_us = wait_us < UINT64_MAX - now_us ? now_us + wait_us : UINT64_MAX;
 
-    if (wait_us < due_us - now_us)
-        due_us = now_us + wait_us;
+    if (due_us > netc->tls_deadline_us)
+        due_us = netc->tls_deadline_us;
     timer_start(config_of(netc)->timers, &netc->tls_timer, due_us);
 }
 
-static void give_up(struct netc *netc, const char *why)
+static void post_error(const struct netc *netc, uint32_t error)
 {
-    log_firmware(config_of(netc)->log, LOG_LEVEL_ERROR, "net", "netc %u: TLS handshake: %s",
-                 netc->serial, why);
     net_post(netc->net,
-             &(struct net_event){ .type = NET_EVENT_ERROR, .tag = netc->tag, .arg = ETIMEDOUT });
+             &(struct net_event){ .type = NET_EVENT_ERROR, .tag = netc->tag, .arg = error });
 }
 
 static void on_timer(struct timer *timer)
@@ -67,9 +105,9 @@ static void on_timer(struct timer *timer)
         log_warn(config_of(netc)->log, "",
                  "netc %u: the TLS handshake has not ended in time; a module waits for ever",
                  netc->serial);
-        give_up(netc, "the peer does not answer in time");
+        post_error(netc, ETIMEDOUT);
     } else if (tls_on_timeout(netc->tls) == TLS_VERDICT_FAILED) {
-        give_up(netc, tls_why(netc->tls));
+        post_error(netc, ETIMEDOUT);
     } else {
         set_timer(netc);
     }
@@ -109,14 +147,7 @@ enum netc_verdict netc_tls_shake(struct netc *netc)
         set_timer(netc);
         return NETC_VERDICT_PENDING;
     case TLS_VERDICT_FAILED:
-        timer_stop(config_of(netc)->timers, &netc->tls_timer);
-        log_firmware(config_of(netc)->log, LOG_LEVEL_ERROR, "net", "TLS handshake failed 0x%x !!",
-                     tls_code(netc->tls));
-        log_firmware(config_of(netc)->log, LOG_LEVEL_ERROR, "net", "netc %u: %s", netc->serial,
-                     tls_why(netc->tls));
-        trace_emit(config_of(netc)->trace, "tls.failed", "{s:i, s:i, s:s}", "netc",
-                   (int)netc->serial, "code", (int)tls_code(netc->tls), "why", tls_why(netc->tls));
-        return NETC_VERDICT_FAILED;
+        return fail(netc);
     case TLS_VERDICT_DONE:
         break;
     }
@@ -135,10 +166,13 @@ enum netc_verdict netc_tls_start(struct netc *netc)
     char ip[ENDPOINT_TEXT_MAX];
 
     netc_tls_stop(netc);
+    netc->tls_is_over = false;
     netc->tls =
         tls_new(netc->tls_context, netc->server_name, endpoint_ip_text(&netc->remote, ip), &io);
-    if (!netc->tls)
+    if (!netc->tls) {
+        log_failed(netc, TLS_CODE_NO_MEMORY, "there is no memory for it");
         return NETC_VERDICT_FAILED;
+    }
     netc->tls_deadline_us =
         config_of(netc)->clock->now_us + config_of(netc)->limits->handshake_timeout_ms * US_PER_MS;
     return netc_tls_shake(netc);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "emu/buf.h"
 #include "emu/log.h"
 #include "emu/tls_priv.h"
 #include "emu/util.h"
@@ -22,15 +23,19 @@
 #define DTLS_LONGEST_US 60000000
 #define SUBJECT_MAX     160
 #define TIME_MAX        64
-#define HEX_SHOWN       16 /* bytes of a message that level 4 shows */
+#define HEX_SHOWN       16          /* bytes of a message that level 4 shows */
+#define UNSENT_MAX      (64 * 1024) /* bytes that wait for the end of a renegotiation */
 
 /* What a module's log says, mbedTLS's error numbers made positive. */
 enum mbedtls_code {
+    CODE_RECV_FAILED = 0x4c,
     CODE_SEND_FAILED = 0x4e,
+    CODE_RESET = 0x50,
     CODE_VERIFY_FAILED = 0x2700,
     CODE_INTERNAL = 0x6c00,
     CODE_BAD_VERSION = 0x6e80,
     CODE_HANDSHAKE_FAILURE = 0x6e00,
+    CODE_INVALID_MAC = 0x7180,
     CODE_INVALID_RECORD = 0x7200,
     CODE_EOF = 0x7280,
     CODE_FATAL_ALERT = 0x7780,
@@ -44,11 +49,14 @@ struct tls {
     struct tls_context *context;
     SSL *ssl;
     struct tls_io io;
+    struct byteq unsent; /* what was written while the peer renegotiates */
+    char *peer;          /* its name or address, as given */
     bool send_failed;
+    bool is_broken; /* @why says how; OpenSSL is not asked again */
     unsigned code;
     int alert; /* the last one that came; -1: none */
     int verify_error, verify_depth;
-    char verify_subject[SUBJECT_MAX];
+    char verify_cert[SUBJECT_MAX + 2 * TIME_MAX];
     char why[TLS_WHY_MAX];
 };
 
@@ -73,8 +81,11 @@ static void tls_log(const struct tls *tls, int level, const char *format, ...)
 static int bio_read(BIO *bio, char *data, int cap)
 {
     struct tls *tls = BIO_get_data(bio);
-    ssize_t n = tls->io.recv(tls->io.ctx, data, (size_t)cap);
+    ssize_t n;
 
+    do
+        n = tls->io.recv(tls->io.ctx, data, (size_t)cap);
+    while (n == 0 && tls->context->config.is_dtls); /* an empty datagram is no end */
     BIO_clear_retry_flags(bio);
     if (n == -EAGAIN)
         BIO_set_retry_read(bio);
@@ -114,7 +125,7 @@ static BIO *new_bio(struct tls_env *env, struct tls *tls)
     BIO *bio;
 
     if (!env->bio_method) {
-        env->bio_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "adapter");
+        env->bio_method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "adapter");
         if (!env->bio_method)
             return NULL;
         BIO_meth_set_read(env->bio_method, bio_read);
@@ -131,19 +142,35 @@ static BIO *new_bio(struct tls_env *env, struct tls *tls)
 
 /* ---- what OpenSSL tells on its way ------------------------------------------------------------------ */
 
+static void print_time(const ASN1_TIME *time, char text[TIME_MAX])
+{
+    struct tm tm = { 0 };
+
+    if (ASN1_TIME_to_tm(time, &tm) != 1) {
+        (void)snprintf(text, TIME_MAX, "an unreadable date");
+        return;
+    }
+    (void)snprintf(text, TIME_MAX, "%04d-%02d-%02d %02d:%02d:%02d UTC", tm.tm_year + 1900,
+                   tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
 int tls_on_verify(int ok, X509_STORE_CTX *store)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct tls *tls = SSL_get_app_data(ssl);
     X509 *cert = X509_STORE_CTX_get_current_cert(store);
+    char subject[SUBJECT_MAX] = "", until[TIME_MAX];
 
     if (ok || tls->verify_error != X509_V_OK)
         return ok;
     tls->verify_error = X509_STORE_CTX_get_error(store);
     tls->verify_depth = X509_STORE_CTX_get_error_depth(store);
-    if (cert)
-        (void)X509_NAME_oneline(X509_get_subject_name(cert), tls->verify_subject,
-                                sizeof(tls->verify_subject));
+    if (!cert)
+        return ok;
+    (void)X509_NAME_oneline(X509_get_subject_name(cert), subject, sizeof(subject));
+    print_time(X509_get0_notAfter(cert), until);
+    (void)snprintf(tls->verify_cert, sizeof(tls->verify_cert), "%s, valid until %s", subject,
+                   until);
     return ok;
 }
 
@@ -223,20 +250,20 @@ static unsigned dtls_wait_us(SSL *ssl, unsigned last_us)
 
 /* ---- life ----------------------------------------------------------------------------------------- */
 
-/* Whom the certificate must be of. */
-static bool expect_peer(const struct tls *tls, const char *name, const char *ip)
+/* Say whom we want to speak to, and look for it in the certificate. */
+static bool expect_peer(struct tls *tls, bool is_name)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(tls->ssl);
-    size_t len = name ? strlen(name) : 0;
+    size_t len = strlen(tls->peer);
 
-    if (len && len <= TLS_NAME_MAX && SSL_set_tlsext_host_name(tls->ssl, name) != 1)
+    if (is_name && len && len <= TLS_NAME_MAX && SSL_set_tlsext_host_name(tls->ssl, tls->peer) != 1)
         return false;
     if (!tls->context->config.ca.data)
         return true;
-    if (X509_VERIFY_PARAM_set1_ip_asc(param, name ? name : ip) == 1)
+    if (X509_VERIFY_PARAM_set1_ip_asc(param, tls->peer) == 1)
         return true; /* an address must be in the certificate as an address */
     ERR_clear_error();
-    return SSL_set1_host(tls->ssl, name ? name : ip) == 1;
+    return SSL_set1_host(tls->ssl, tls->peer) == 1;
 }
 
 struct tls *tls_new(struct tls_context *context, const char *name, const char *ip,
@@ -248,6 +275,8 @@ struct tls *tls_new(struct tls_context *context, const char *name, const char *i
     tls->context = context;
     context->users++;
     tls->io = *io;
+    tls->peer = xstrdup(name ? name : ip);
+    byteq_init(&tls->unsent);
     tls->alert = -1;
     tls->verify_error = X509_V_OK;
     tls->ssl = context->ctx ? SSL_new(context->ctx) : NULL;
@@ -263,7 +292,7 @@ struct tls *tls_new(struct tls_context *context, const char *name, const char *i
         (void)DTLS_set_link_mtu(tls->ssl, DTLS_MTU);
         DTLS_set_timer_cb(tls->ssl, dtls_wait_us);
     }
-    if (expect_peer(tls, name, ip))
+    if (expect_peer(tls, name != NULL))
         return tls;
 err:
     ERR_clear_error();
@@ -275,6 +304,8 @@ void tls_free(struct tls *tls)
 {
     SSL_free(tls->ssl); /* without a close_notify, as a module */
     tls_context_put(tls->context);
+    byteq_fini(&tls->unsent);
+    free(tls->peer);
     free(tls);
 }
 
@@ -292,40 +323,115 @@ static void fail(struct tls *tls, unsigned code, const char *format, ...)
     va_end(args);
 }
 
+/* How far the handshake has got, for those that stop in it; in OpenSSL's words. */
+static const char *progress(const struct tls *tls, char text[SUBJECT_MAX])
+{
+    *text = '\0';
+    if (SSL_in_init(tls->ssl))
+        (void)snprintf(text, SUBJECT_MAX, " (the handshake had come to \"%s\")",
+                       SSL_state_string_long(tls->ssl));
+    return text;
+}
+
+void tls_fail(struct tls *tls, int error)
+{
+    char at[SUBJECT_MAX];
+
+    tls->is_broken = true;
+    (void)progress(tls, at);
+    if (!error)
+        fail(tls, CODE_EOF, "the peer closed the connection%s", at);
+    else if (error == ETIMEDOUT)
+        fail(tls, CODE_TIMEOUT, "the peer does not answer in time%s", at);
+    else
+        fail(tls, error == ECONNRESET ? CODE_RESET : CODE_RECV_FAILED, "the connection broke: %s%s",
+             strerror(error), at);
+    tls_log(tls, SSL_LOG_ERRORS, "%s", tls->why);
+}
+
+static bool is_wrong_peer(int verify_error)
+{
+    return verify_error == X509_V_ERR_HOSTNAME_MISMATCH ||
+           verify_error == X509_V_ERR_IP_ADDRESS_MISMATCH;
+}
+
 static void fail_verify(struct tls *tls)
 {
+    char check[SUBJECT_MAX + TLS_NAME_MAX];
+
+    if (is_wrong_peer(tls->verify_error))
+        (void)snprintf(check, sizeof(check), "it is not for \"%s\"", tls->peer);
+    else
+        (void)snprintf(check, sizeof(check), "%s",
+                       X509_verify_cert_error_string(tls->verify_error));
     fail(tls, CODE_VERIFY_FAILED,
-         "the peer's certificate is refused: %s%s%s (number %d of its chain)",
-         X509_verify_cert_error_string(tls->verify_error), *tls->verify_subject ? ": " : "",
-         tls->verify_subject, tls->verify_depth);
+         "the peer's certificate is refused: %s (number %d of its chain: %s)", check,
+         tls->verify_depth, tls->verify_cert);
+}
+
+struct reason_row {
+    int reason;
+    unsigned code;
+    const char *what;
+};
+
+/* What OpenSSL calls by other names. */
+static const struct reason_row reasons[] = {
+    { SSL_R_WRONG_VERSION_NUMBER, CODE_INVALID_RECORD, "what the peer sends is not TLS" },
+    { SSL_R_HTTP_REQUEST, CODE_INVALID_RECORD, "what the peer sends is not TLS" },
+    { SSL_R_BAD_RECORD_TYPE, CODE_INVALID_RECORD, "what the peer sends is not TLS" },
+    { SSL_R_RECORD_LENGTH_MISMATCH, CODE_INVALID_RECORD, "what the peer sends is not TLS" },
+    { SSL_R_PACKET_LENGTH_TOO_LONG, CODE_INVALID_RECORD, "what the peer sends is not TLS" },
+    { SSL_R_ENCRYPTED_LENGTH_TOO_LONG, CODE_INVALID_RECORD, "what the peer sends is not TLS" },
+    { SSL_R_UNEXPECTED_MESSAGE, CODE_INVALID_RECORD, "the peer breaks TLS's rules" },
+    { SSL_R_UNSUPPORTED_PROTOCOL, CODE_BAD_VERSION,
+      "the peer and this board have no version of TLS in common" },
+    { SSL_R_WRONG_SSL_VERSION, CODE_BAD_VERSION,
+      "the peer and this board have no version of TLS in common" },
+    { SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, CODE_INVALID_MAC,
+      "what the peer sends was changed on its way" },
+};
+
+/* The last of OpenSSL's errors, the outermost, and the first, which is where it began. */
+static void fail_openssl(struct tls *tls, unsigned long error)
+{
+    const struct reason_row *row = NULL;
+    const char *last = ERR_reason_error_string(error);
+    const char *first = ERR_reason_error_string(ERR_peek_error());
+
+    for (int i = 0; i < ARRAY_LEN(reasons) && !row; i++)
+        if (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == reasons[i].reason)
+            row = &reasons[i];
+    fail(tls, row ? row->code : CODE_HANDSHAKE_FAILURE, "%s%s%s%s%s",
+         row ? row->what : "the peer's messages are refused", last ? ": " : "", last ? last : "",
+         first && first != last ? ": " : "", first && first != last ? first : "");
 }
 
 /* Put OpenSSL's last error into words. */
 static void explain(struct tls *tls, int ssl_error)
 {
     unsigned long error = ERR_peek_last_error();
-    int reason = ERR_GET_REASON(error);
-    const char *text = error ? ERR_reason_error_string(error) : NULL;
+    bool is_alert =
+        ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) >= SSL_AD_REASON_OFFSET;
 
+    char at[SUBJECT_MAX];
+
+    tls->is_broken = true;
+    (void)progress(tls, at);
     if (tls->send_failed)
         fail(tls, CODE_SEND_FAILED, "the connection broke while sending");
     else if (tls->verify_error != X509_V_OK)
         fail_verify(tls);
-    else if (tls->alert >= 0 && ssl_error == SSL_ERROR_SSL && reason >= SSL_AD_REASON_OFFSET)
+    else if (tls->alert >= 0 && ssl_error == SSL_ERROR_SSL && is_alert)
         fail(tls, CODE_FATAL_ALERT, "the peer ended it with the alert \"%s\"",
              SSL_alert_desc_string_long(tls->alert));
     else if (ssl_error == SSL_ERROR_ZERO_RETURN || ssl_error == SSL_ERROR_SYSCALL ||
-             reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-        fail(tls, CODE_EOF, "the peer closed the connection");
-    else if (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST ||
-             reason == SSL_R_BAD_RECORD_TYPE || reason == SSL_R_UNEXPECTED_MESSAGE ||
-             reason == SSL_R_RECORD_LENGTH_MISMATCH || reason == SSL_R_PACKET_LENGTH_TOO_LONG)
-        fail(tls, CODE_INVALID_RECORD, "what the peer sends is not TLS: %s", text);
-    else if (reason == SSL_R_UNSUPPORTED_PROTOCOL || reason == SSL_R_WRONG_SSL_VERSION)
-        fail(tls, CODE_BAD_VERSION, "the peer and this board have no version in common");
+             ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+        fail(tls, CODE_EOF, "the peer closed the connection%s", at);
+    else if (error)
+        fail_openssl(tls, error);
     else
-        fail(tls, error ? CODE_HANDSHAKE_FAILURE : CODE_INTERNAL, "%s",
-             text ? text : "for no reason that OpenSSL gives");
+        fail(tls, CODE_INTERNAL, "for no reason that OpenSSL gives");
     tls_log(tls, SSL_LOG_ERRORS, "%s", tls->why);
     ERR_clear_error();
 }
@@ -334,12 +440,15 @@ static void explain(struct tls *tls, int ssl_error)
 
 enum tls_verdict tls_handshake(struct tls *tls)
 {
+    char text[TLS_WHY_MAX];
     int rc, ssl_error;
 
     ERR_clear_error();
     rc = SSL_do_handshake(tls->ssl);
-    if (rc == 1)
+    if (rc == 1 && !tls->send_failed) {
+        tls_log(tls, SSL_LOG_STATES, "done: %s", tls_describe(tls, text));
         return TLS_VERDICT_DONE;
+    }
     ssl_error = SSL_get_error(tls->ssl, rc);
     if (ssl_error == SSL_ERROR_WANT_READ && !tls->send_failed)
         return TLS_VERDICT_MORE;
@@ -361,42 +470,60 @@ enum tls_verdict tls_on_timeout(struct tls *tls)
     ERR_clear_error();
     if (DTLSv1_handle_timeout(tls->ssl) >= 0)
         return TLS_VERDICT_MORE;
-    fail(tls, CODE_TIMEOUT, "the peer does not answer");
     ERR_clear_error();
+    tls_fail(tls, ETIMEDOUT);
     return TLS_VERDICT_FAILED;
 }
 
-/* The result of SSL_read() or SSL_peek() as tls_read()'s. */
-static ssize_t result_of(struct tls *tls, int n)
+/* The peer has renegotiated: what was written meanwhile goes out. */
+static void send_unsent(struct tls *tls)
 {
-    int ssl_error;
+    size_t done;
 
-    if (n > 0)
-        return n;
-    ssl_error = SSL_get_error(tls->ssl, n);
-    if (ssl_error == SSL_ERROR_WANT_READ && !tls->send_failed)
-        return 0;
-    if (ssl_error == SSL_ERROR_ZERO_RETURN)
-        fail(tls, 0, "the peer has said that it closes");
-    else
-        explain(tls, ssl_error);
+    if (!tls->unsent.len || SSL_in_init(tls->ssl))
+        return;
     ERR_clear_error();
-    return -1;
+    if (SSL_write_ex(tls->ssl, byteq_front(&tls->unsent), tls->unsent.len, &done) == 1)
+        byteq_drop(&tls->unsent, tls->unsent.len);
+    else if (SSL_get_error(tls->ssl, 0) != SSL_ERROR_WANT_READ)
+        explain(tls, SSL_get_error(tls->ssl, 0));
+}
+
+typedef int read_fn(SSL *ssl, void *data, int cap); /* SSL_read or SSL_peek */
+
+/* With tls_read()'s result. */
+static ssize_t read_record(struct tls *tls, read_fn *read, void *data, size_t cap)
+{
+    int n, ssl_error;
+
+    if (tls->is_broken)
+        return -1;
+    ERR_clear_error();
+    n = read(tls->ssl, data, cap < TLS_RECORD_MAX ? (int)cap : TLS_RECORD_MAX);
+    ssl_error = n > 0 ? SSL_ERROR_NONE : SSL_get_error(tls->ssl, n);
+    if (n <= 0 && (ssl_error != SSL_ERROR_WANT_READ || tls->send_failed)) {
+        if (ssl_error == SSL_ERROR_ZERO_RETURN)
+            fail(tls, TLS_CODE_CLOSED, "the peer has said that it closes");
+        else
+            explain(tls, ssl_error);
+        return -1;
+    }
+    send_unsent(tls);
+    return n > 0 ? n : 0;
 }
 
 ssize_t tls_pending(struct tls *tls)
 {
     uint8_t record[TLS_RECORD_MAX];
     int left = SSL_pending(tls->ssl);
-    int n;
+    ssize_t n;
 
-    if (!tls->context->config.is_dtls && left > 0)
+    if (tls->context->config.is_dtls)
+        return read_record(tls, SSL_peek, record, sizeof(record));
+    if (left > 0)
         return left;
-    ERR_clear_error();
-    n = SSL_peek(tls->ssl, record, tls->context->config.is_dtls ? sizeof(record) : 1);
-    if (n <= 0 || tls->context->config.is_dtls)
-        return result_of(tls, n);
-    return SSL_pending(tls->ssl);
+    n = read_record(tls, SSL_peek, record, 1);
+    return n > 0 ? SSL_pending(tls->ssl) : n;
 }
 
 ssize_t tls_read(struct tls *tls, void *data, size_t cap)
@@ -404,14 +531,9 @@ ssize_t tls_read(struct tls *tls, void *data, size_t cap)
     uint8_t record[TLS_RECORD_MAX];
     ssize_t n;
 
-    ERR_clear_error();
-    if (!tls->context->config.is_dtls) {
-        if (!cap)
-            return 0;
-        return result_of(tls, SSL_read(tls->ssl, data,
-                                       cap < TLS_RECORD_MAX ? (int)cap : TLS_RECORD_MAX));
-    }
-    n = result_of(tls, SSL_read(tls->ssl, record, sizeof(record)));
+    if (!tls->context->config.is_dtls)
+        return cap ? read_record(tls, SSL_read, data, cap) : 0;
+    n = read_record(tls, SSL_read, record, sizeof(record));
     if (n <= 0)
         return n;
     n = (size_t)n < cap ? n : (ssize_t)cap;
@@ -422,15 +544,27 @@ ssize_t tls_read(struct tls *tls, void *data, size_t cap)
 
 ssize_t tls_write(struct tls *tls, const void *data, size_t len)
 {
+    int ssl_error = SSL_ERROR_WANT_READ;
     size_t done;
 
-    ERR_clear_error();
+    if (tls->is_broken)
+        return -EPIPE;
     if (!len)
         return 0;
-    if (SSL_write_ex(tls->ssl, data, len, &done) == 1 && !tls->send_failed)
-        return (ssize_t)done;
-    explain(tls, SSL_get_error(tls->ssl, -1));
-    return -1;
+    ERR_clear_error();
+    if (!tls->unsent.len) {
+        if (SSL_write_ex(tls->ssl, data, len, &done) == 1 && !tls->send_failed)
+            return (ssize_t)done;
+        ssl_error = SSL_get_error(tls->ssl, 0);
+    }
+    if (ssl_error != SSL_ERROR_WANT_READ || tls->send_failed) {
+        explain(tls, ssl_error);
+        return -EPIPE;
+    }
+    if (tls->unsent.len >= UNSENT_MAX)
+        return -EAGAIN;
+    byteq_append(&tls->unsent, data, len);
+    return (ssize_t)len;
 }
 
 bool tls_has_pending(const struct tls *tls)
@@ -455,18 +589,6 @@ const char *tls_describe(const struct tls *tls, char text[TLS_WHY_MAX])
     (void)snprintf(text, TLS_WHY_MAX, "%s, %s", SSL_get_version(tls->ssl),
                    SSL_get_cipher_name(tls->ssl));
     return text;
-}
-
-static void print_time(const ASN1_TIME *time, char text[TIME_MAX])
-{
-    struct tm tm = { 0 };
-
-    if (ASN1_TIME_to_tm(time, &tm) != 1) {
-        (void)snprintf(text, TIME_MAX, "an unreadable date");
-        return;
-    }
-    (void)snprintf(text, TIME_MAX, "%04d-%02d-%02d %02d:%02d:%02d UTC", tm.tm_year + 1900,
-                   tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 static bool cert_date_problem(X509 *cert, int64_t now_s, char why[TLS_WHY_MAX])

@@ -21,6 +21,10 @@
 #define TLS_RECORD_MAX   16384 /* plain bytes in a record, RFC 8446 5.1 */
 #define TLS_CONTEXTS_MAX 8     /* unused contexts that are kept for the next control */
 
+/* Of tls_code(). */
+#define TLS_CODE_CLOSED    0 /* the peer has ended it, as it should */
+#define TLS_CODE_NO_MEMORY 0x7f00
+
 struct log;
 
 /* What several connections share. One per device. */
@@ -51,6 +55,7 @@ enum tls_problem {
     TLS_PROBLEM_CA,   /* not to be parsed, all of it */
     TLS_PROBLEM_CERT, /* likewise */
     TLS_PROBLEM_KEY,  /* likewise; or the password is wrong, or it is of another certificate */
+    TLS_PROBLEM_PSK,  /* too long, or its name is: a module does not say so */
 };
 
 /* Where a connection reads and writes: as struct adapter_ops' recv and send. */
@@ -96,6 +101,9 @@ enum tls_verdict tls_handshake(struct tls *tls);
 /* DTLS: how long until the last flight must be sent again; UINT64_MAX: nothing is awaited. */
 uint64_t tls_timeout_us(const struct tls *tls);
 
+/* The connection below is broken: @error says how; 0: the peer closed it. */
+void tls_fail(struct tls *tls, int error);
+
 /* DTLS: that time is over. FAILED: there were too many. */
 enum tls_verdict tls_on_timeout(struct tls *tls);
 
@@ -108,7 +116,10 @@ ssize_t tls_pending(struct tls *tls);
 /* Bytes of one record: at most @cap, 0 and -1 as above. DTLS: its tail is dropped. */
 ssize_t tls_read(struct tls *tls, void *data, size_t cap);
 
-/* All of @data is encrypted and sent. -1: broken. */
+/*
+ * All of @data is encrypted and sent; after the peer has renegotiated, if it does so. -EAGAIN: too
+ * much waits for that. -EPIPE: broken.
+ */
 ssize_t tls_write(struct tls *tls, const void *data, size_t len);
 
 /* Is something in hand that was read from the network and not yet from here? */

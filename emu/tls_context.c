@@ -1,5 +1,6 @@
 /* A configuration of tls.h, parsed: certificates, keys and what goes with them. */
 #include <assert.h>
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -15,8 +16,10 @@
 #include "emu/util.h"
 
 /* mbedTLS, and so a module, still takes what OpenSSL has put behind security levels. */
-#define CIPHERS   "DEFAULT:@SECLEVEL=0"
-#define PEM_BEGIN "-----BEGIN"
+#define CIPHERS       "DEFAULT:@SECLEVEL=0"
+#define CIPHERS_PSK   "PSK:@SECLEVEL=0" /* else whoever shows a certificate would do */
+#define PEM_BEGIN     "-----BEGIN"
+#define PEM_ENCRYPTED "ENCRYPTED"
 
 /* ---- log and keys ----------------------------------------------------------------------------- */
 
@@ -27,15 +30,19 @@ static struct tls_context *context_of(const SSL *ssl)
 
 static void write_keylog(const SSL *ssl, const char *line)
 {
-    const struct tls_env *env = context_of(ssl)->env;
+    struct tls_env *env = context_of(ssl)->env;
     char text[TLS_WHY_MAX];
     int len;
 
     if (env->keylog_fd < 0)
         return;
     len = snprintf(text, sizeof(text), "%s\n", line);
-    if (len > 0 && (size_t)len < sizeof(text))
-        (void)fd_write_all(env->keylog_fd, text, (size_t)len);
+    if (len <= 0 || (size_t)len >= sizeof(text))
+        return;
+    if (fd_write_all(env->keylog_fd, text, (size_t)len))
+        return;
+    log_say(env->log, "the key log can't be written any more: %s", strerror(errno));
+    env->keylog_fd = -1; /* it is main.c's to close */
 }
 
 static unsigned give_psk(SSL *ssl, const char *hint, char *identity, unsigned identity_cap,
@@ -45,7 +52,7 @@ static unsigned give_psk(SSL *ssl, const char *hint, char *identity, unsigned id
 
     (void)hint;
     if (config->psk.len > psk_cap || config->psk_id.len >= identity_cap)
-        return 0;
+        return 0; /* check_psk() has said so */
     memcpy(psk, config->psk.data, config->psk.len);
     if (config->psk_id.len)
         memcpy(identity, config->psk_id.data, config->psk_id.len);
@@ -55,25 +62,28 @@ static unsigned give_psk(SSL *ssl, const char *hint, char *identity, unsigned id
 
 /* ---- certificates and keys ------------------------------------------------------------------------ */
 
-static const char *ssl_reason(void)
+/* OpenSSL's last error is this one. */
+static bool is_error(int lib, int reason)
 {
     unsigned long error = ERR_peek_last_error();
-    const char *reason = error ? ERR_reason_error_string(error) : NULL;
 
-    return reason ? reason : "not understood";
+    return ERR_GET_LIB(error) == lib && ERR_GET_REASON(error) == reason;
 }
 
 /* What OpenSSL's reader ends with when it is through, and nothing was wrong. */
 static bool is_end_of_pem(void)
 {
-    unsigned long error = ERR_peek_last_error();
+    return is_error(ERR_LIB_PEM, PEM_R_NO_START_LINE);
+}
 
-    return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+static bool has_text(const struct tls_blob *blob, const char *text)
+{
+    return blob->len && memmem(blob->data, blob->len, text, strlen(text));
 }
 
 static bool is_pem(const struct tls_blob *blob)
 {
-    return blob->len && memmem(blob->data, blob->len, PEM_BEGIN, sizeof(PEM_BEGIN) - 1);
+    return has_text(blob, PEM_BEGIN);
 }
 
 /* A certificate of DER, all of it; NULL when it is none. */
@@ -181,36 +191,76 @@ static EVP_PKEY *read_key(struct tls_config *config)
 static bool use_key(struct tls_context *context)
 {
     EVP_PKEY *key = read_key(&context->config);
-    bool ok = key && SSL_CTX_use_PrivateKey(context->ctx, key) == 1;
+    X509 *cert = SSL_CTX_get0_certificate(context->ctx);
+    /* asked first: a key of another kind than the certificate's would be kept beside it */
+    bool ok = key && X509_check_private_key(cert, key) == 1 &&
+              SSL_CTX_use_PrivateKey(context->ctx, key) == 1;
 
     EVP_PKEY_free(key);
     return ok;
 }
 
+static bool is_encrypted(const struct tls_blob *key)
+{
+    const unsigned char *at = key->data;
+    X509_SIG *pkcs8;
+    bool is;
+
+    if (is_pem(key))
+        return has_text(key, PEM_ENCRYPTED);
+    pkcs8 = d2i_X509_SIG(NULL, &at, (long)key->len);
+    is = pkcs8 != NULL;
+    X509_SIG_free(pkcs8);
+    return is;
+}
+
+static const char *why_no_key(const struct tls_config *config)
+{
+    if (!config->key.data)
+        return "there is none";
+    if (is_error(ERR_LIB_X509, X509_R_KEY_VALUES_MISMATCH) ||
+        is_error(ERR_LIB_X509, X509_R_KEY_TYPE_MISMATCH))
+        return "it belongs to another certificate";
+    if (!is_encrypted(&config->key))
+        return "it is no key in PEM or DER";
+    return config->password.data ? "it is encrypted, and the password does not open it"
+                                 : "it is encrypted, and there is no password";
+}
+
+static void note_problem(struct tls_context *context, enum tls_problem problem, const char *what,
+                         const char *why)
+{
+    context->problem = problem;
+    (void)snprintf(context->why, sizeof(context->why), "%s can't be used: %s", what, why);
+}
+
+/* As on a module: what comes after something that can't be used is not looked at. */
 static void load_certificates(struct tls_context *context)
 {
-    static const struct {
-        enum tls_problem problem;
-        size_t blob;
-        bool (*use)(struct tls_context *context);
-        const char *what;
-    } steps[] = {
-        { TLS_PROBLEM_CA, offsetof(struct tls_config, ca), use_ca, "the CA certificate" },
-        { TLS_PROBLEM_CERT, offsetof(struct tls_config, cert), use_cert, "the client certificate" },
-        { TLS_PROBLEM_KEY, offsetof(struct tls_config, key), use_key, "the client key" },
-    };
+    static const char why_no_cert[] = "it is no certificate in PEM or DER, or only in part";
+    const struct tls_config *config = &context->config;
 
-    for (int i = 0; i < ARRAY_LEN(steps); i++) {
-        const struct tls_blob *blob =
-            (const struct tls_blob *)(void *)((char *)&context->config + steps[i].blob);
+    if (config->ca.data && !use_ca(context))
+        note_problem(context, TLS_PROBLEM_CA, "the CA certificate", why_no_cert);
+    else if (config->cert.data && !use_cert(context))
+        note_problem(context, TLS_PROBLEM_CERT, "the client certificate", why_no_cert);
+    else if (config->cert.data && !use_key(context))
+        note_problem(context, TLS_PROBLEM_KEY, "the client certificate's key", why_no_key(config));
+}
 
-        if (!blob->data || steps[i].use(context))
-            continue;
-        context->problem = steps[i].problem;
-        (void)snprintf(context->why, sizeof(context->why), "%s can't be used: %s", steps[i].what,
-                       ssl_reason());
-        return;
-    }
+static void check_psk(struct tls_context *context)
+{
+    const struct tls_config *config = &context->config;
+
+    if (!config->psk.len)
+        note_problem(context, TLS_PROBLEM_PSK, "the pre-shared key", "it is empty");
+    else if (config->psk.len > PSK_MAX_PSK_LEN)
+        note_problem(context, TLS_PROBLEM_PSK, "the pre-shared key", "it is too long");
+    else if (config->psk_id.len >= PSK_MAX_IDENTITY_LEN)
+        note_problem(context, TLS_PROBLEM_PSK, "the pre-shared key's name", "it is too long");
+    else if (config->psk_id.len && memchr(config->psk_id.data, '\0', config->psk_id.len))
+        note_problem(context, TLS_PROBLEM_PSK, "the pre-shared key's name",
+                     "it has a zero byte, after which OpenSSL sends nothing of it");
 }
 
 /* ---- contexts --------------------------------------------------------------------------------- */
@@ -228,9 +278,12 @@ static struct tls_blob copy_blob(const struct tls_blob *blob)
 
 static void free_blob(struct tls_blob *blob)
 {
-    if (blob->data)
-        OPENSSL_cleanse((void *)(uintptr_t)blob->data, blob->len);
-    free((void *)(uintptr_t)blob->data);
+    /* copy_blob() made it, and nobody else has it; NOLINTNEXTLINE(performance-no-int-to-ptr) */
+    void *data = (void *)(uintptr_t)blob->data;
+
+    if (data)
+        OPENSSL_cleanse(data, blob->len);
+    free(data);
 }
 
 static bool same_blob(const struct tls_blob *a, const struct tls_blob *b)
@@ -247,6 +300,14 @@ static bool same_config(const struct tls_config *a, const struct tls_config *b)
            same_blob(&a->psk, &b->psk) && same_blob(&a->psk_id, &b->psk_id);
 }
 
+/* No CA: nothing is verified, and no time is spent on looking for a chain. */
+static int trust_anyone(X509_STORE_CTX *store, void *arg)
+{
+    (void)store;
+    (void)arg;
+    return 1;
+}
+
 static void set_up(struct tls_context *context)
 {
     SSL_CTX *ctx = context->ctx;
@@ -254,7 +315,7 @@ static void set_up(struct tls_context *context)
     X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
 
     SSL_CTX_set_app_data(ctx, context);
-    (void)SSL_CTX_set_cipher_list(ctx, CIPHERS);
+    (void)SSL_CTX_set_cipher_list(ctx, config->psk.data ? CIPHERS_PSK : CIPHERS);
     (void)SSL_CTX_set_min_proto_version(ctx, config->is_dtls ? DTLS1_VERSION : TLS1_VERSION);
     (void)SSL_CTX_set_max_proto_version(ctx, config->is_dtls            ? DTLS1_2_VERSION
                                              : context->env->allows_1_3 ? TLS1_3_VERSION
@@ -265,11 +326,16 @@ static void set_up(struct tls_context *context)
     (void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_read_ahead(ctx, 1);
     SSL_CTX_set_keylog_callback(ctx, write_keylog);
-    SSL_CTX_set_verify(ctx, config->ca.data ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, tls_on_verify);
+    if (config->ca.data)
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, tls_on_verify);
+    else
+        SSL_CTX_set_cert_verify_callback(ctx, trust_anyone, NULL);
     (void)X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_NO_CHECK_TIME | X509_V_FLAG_PARTIAL_CHAIN);
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    if (config->psk.data)
+    if (config->psk.data) {
         SSL_CTX_set_psk_client_callback(ctx, give_psk);
+        check_psk(context);
+    }
     load_certificates(context);
     ERR_clear_error();
 }

@@ -1,4 +1,4 @@
-/* Included by tls.c and tls_context.c only. */
+/* Included by tls.c, tls_context.c and tls_test.c only. */
 #pragma once
 
 #include <openssl/ssl.h>

@@ -222,6 +222,10 @@ static bool use_tls(lua_State *L, struct netc *netc)
 
     if (problem == TLS_PROBLEM_NONE)
         return true;
+    if (problem == TLS_PROBLEM_PSK) {
+        warn_script(L, "socket.config: %s: true, as on a module, but nobody will accept it", why);
+        return true;
+    }
     firmware_log(L, LOG_LEVEL_ERROR, "socket", "%s failed",
                  problem == TLS_PROBLEM_CA ? "network_set_server_cert" : "network_set_client_cert");
     warn_script(L, "socket.config: %s: false", why);
@@ -294,6 +298,8 @@ static int socket_connect(lua_State *L)
         target.want_ipv6 = is_true(L, 4);
     }
     target.port = (uint16_t)luaL_checkinteger(L, 3);
+    /* what connect is given time for counts from now, however long the script has worked */
+    vclock_refresh(&vm_of(L)->config.device->clock);
     firmware_log(L, LOG_LEVEL_DEBUG, "socket", "connect to %s,%u", target.name ? target.name : text,
                  target.port);
     warn_target(L, netc, &target);
