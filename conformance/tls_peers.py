@@ -89,8 +89,8 @@ class Daemon:
             return self.output
 
     def close(self):
-        self.process.kill()
-        self.process.wait()
+        self.process.terminate()
+        self.process.wait(PATIENCE_S)
         self.reader.join(PATIENCE_S)
         self.process.stdin.close()
         self.process.stdout.close()
@@ -215,6 +215,14 @@ class RawConn:
     def sealed(self, data):
         """Application data as the records that carry it."""
         self.tls.write(data)
+        return self.outgoing.read()
+
+    def close_notify(self):
+        """The record that says that we close."""
+        try:
+            self.tls.unwrap()
+        except ssl.SSLWantReadError:
+            pass  # for the other end's
         return self.outgoing.read()
 
     def hold(self):
@@ -359,6 +367,7 @@ class TlsPeers:
         port = self.peers.listen_port()
         (self.directory / "nginx.conf").write_text(f"""
             daemon off;
+            master_process off;
             pid {self.directory}/nginx.pid;
             error_log stderr;
             events {{}}
