@@ -27,14 +27,16 @@ struct psock {
     bool is_leaving; /* disconnect() waits for @txq to drain */
     struct timer connect_timer;
 
-    struct byteq txq;     /* TCP: what the kernel had no room for */
-    uint64_t read, seen;  /* TCP: bytes read from the kernel; bytes whose arrival was reported */
-    uint64_t sent, acked; /* TCP: bytes given to the kernel; of them, reported as acknowledged */
-    uint64_t sent_at_us;  /* the last write */
-    uint64_t look_at_us;  /* when the sweep looks for an acknowledgement */
-    bool was_looked_at;   /* since the last write */
-    bool stamps_on;       /* SO_TIMESTAMPING is set on the socket */
-    bool wants_stamp;     /* the next write asks for a report of its acknowledgement */
+    struct byteq txq;        /* TCP: what the kernel had no room for */
+    struct byteq ahead;      /* TCP: read from the kernel before the script asked */
+    uint64_t empty_until_us; /* TCP: the kernel had no more; 0: not known */
+    uint64_t read, seen;     /* TCP: bytes read from the kernel; bytes whose arrival was reported */
+    uint64_t sent, acked;    /* TCP: bytes given to the kernel; of them, reported as acknowledged */
+    uint64_t sent_at_us;     /* the last write */
+    uint64_t look_at_us;     /* when the sweep looks for an acknowledgement */
+    bool was_looked_at;      /* since the last write */
+    bool stamps_on;          /* SO_TIMESTAMPING is set on the socket */
+    bool wants_stamp;        /* the next write asks for a report of its acknowledgement */
     struct list unacked_link;
 
     struct loop_fd listener; /* fd -1: none */

@@ -20,6 +20,8 @@
 #define SWEEP_MS          10          /* how often unacknowledged bytes are looked at */
 #define SWEEP_LOOKS_MAX   128         /* so many in a sweep */
 #define ANSWER_US_MAX     50000       /* who answers so soon needs no reports */
+#define AHEAD_MAX         2048        /* read before the script asks */
+#define EMPTY_US          1000        /* how long it is known that there was no more */
 #define REFUSE_MS         50          /* how long a second client waits for accept() of the first */
 #define BACKLOG           128
 #define STAMPS_PER_CALL   8
@@ -269,33 +271,90 @@ size_t posix_tcp_unacked(const struct psock *sock)
 
 ssize_t posix_tcp_pending(const struct psock *sock)
 {
-    return sock->conn.fd < 0 ? 0 : (ssize_t)bytes_by_ioctl(sock->conn.fd, FIONREAD);
+    if (sock->conn.fd < 0)
+        return 0;
+    return (ssize_t)(sock->ahead.len + bytes_by_ioctl(sock->conn.fd, FIONREAD));
+}
+
+/* Has the kernel more than was read ahead, as far as is known? */
+static bool has_unread(const struct psock *sock)
+{
+    return sock->read < sock->seen;
+}
+
+static size_t take_ahead(struct psock *sock, void *data, size_t cap)
+{
+    size_t n = sock->ahead.len < cap ? sock->ahead.len : cap;
+
+    if (!n)
+        return 0;
+    memcpy(data, byteq_front(&sock->ahead), n);
+    byteq_drop(&sock->ahead, n);
+    if (!sock->ahead.len && !has_unread(sock))
+        sock->empty_until_us = now_us(sock) + EMPTY_US;
+    return n;
+}
+
+static ssize_t read_kernel(struct psock *sock, void *data, size_t cap)
+{
+    ssize_t n;
+
+    do
+        n = recv(sock->conn.fd, data, cap, 0);
+    while (n < 0 && errno == EINTR);
+    if (n > 0)
+        sock->read += (uint64_t)n;
+    return n < 0 ? -errno : n;
 }
 
 ssize_t posix_tcp_recv(struct psock *sock, void *data, size_t cap)
 {
+    size_t taken;
     ssize_t n;
 
     if (sock->conn.fd < 0)
         return -ENOTCONN;
     if (!cap)
         return 0;
-    do
-        n = recv(sock->conn.fd, data, cap, 0);
-    while (n < 0 && errno == EINTR);
-    if (n == 0)
-        return -ENOTCONN; /* the end; on_conn() reports it */
-    if (n < 0)
-        return -errno;
-    sock->read += (uint64_t)n;
-    return n;
+    taken = take_ahead(sock, data, cap);
+    if (taken == cap || (taken && !has_unread(sock)))
+        return (ssize_t)taken;
+    if (!taken && now_us(sock) < sock->empty_until_us) {
+        sock->empty_until_us = 0; /* a script that insists is not put off again */
+        return -EAGAIN;
+    }
+    n = read_kernel(sock, (uint8_t *)data + taken, cap - taken);
+    if (n > 0 || taken)
+        return (ssize_t)taken + (n > 0 ? n : 0);
+    return n ? n : -ENOTCONN; /* the end; on_conn() reports it */
 }
 
-/* Report data that has come since the last report. EPOLLIN alone says only that some is unread. */
-static void report_arrival(struct psock *sock)
+/*
+ * Read what has come before the script asks: that tells how much it is as well, where EPOLLIN says
+ * only that some is unread. At an end the kernel is only asked, so that what broke is not missed.
+ */
+static uint64_t count_arrived(struct psock *sock, uint32_t events)
 {
-    uint64_t come = sock->read + bytes_by_ioctl(sock->conn.fd, FIONREAD);
+    uint8_t data[AHEAD_MAX];
+    ssize_t n;
 
+    if (sock->ahead.len || events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        return sock->read + bytes_by_ioctl(sock->conn.fd, FIONREAD);
+    n = read_kernel(sock, data, sizeof(data));
+    if (n < 0 && n != -EAGAIN)
+        psock_end(sock, (int)-n);
+    if (n <= 0)
+        return sock->read;
+    byteq_append(&sock->ahead, data, (size_t)n);
+    return sock->read + (n < AHEAD_MAX ? 0 : bytes_by_ioctl(sock->conn.fd, FIONREAD));
+}
+
+/* Report data that has come since the last report. */
+static void report_arrival(struct psock *sock, uint32_t events)
+{
+    uint64_t come = count_arrived(sock, events);
+
+    sock->empty_until_us = 0;
     if (come <= sock->seen)
         return;
     sock->seen = come;
@@ -322,7 +381,7 @@ static void end_connecting(struct psock *sock, uint32_t events)
     if (!error)
         return;
     /* made, and broken before we looked: a SYN's RST would have been ECONNREFUSED */
-    report_arrival(sock);
+    report_arrival(sock, events);
     psock_end(sock, error);
 }
 
@@ -363,7 +422,7 @@ static void on_conn(struct loop_fd *source, uint32_t events)
     if (events & EPOLLOUT && sock->txq.len)
         flush_txq(sock);
     if (events & EPOLLIN && !sock->is_leaving)
-        report_arrival(sock);
+        report_arrival(sock, events);
     if (events & end || (events & EPOLLERR && !stamped))
         report_end(sock, events);
 }
@@ -442,7 +501,7 @@ int posix_tcp_connect(struct psock *sock, const struct sock_spec *spec,
 
 /* ---- server ----------------------------------------------------------------------------------- */
 
-static void refuse(int fd)
+static void close_by_reset(int fd)
 {
     const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 
@@ -467,7 +526,7 @@ static void refuse_all(struct psock *sock)
     int fd;
 
     while ((fd = next_client(sock, &peer)) >= 0)
-        refuse(fd);
+        close_by_reset(fd);
 }
 
 static void on_refuse_timeout(struct timer *timer)
@@ -482,7 +541,7 @@ static void take_over(struct psock *sock)
 
     if (fd >= 0) {
         if (watch_conn(sock, fd) < 0)
-            refuse(fd);
+            close_by_reset(fd);
         else
             psock_post(sock, NET_EVENT_CLIENT, 0);
     }
@@ -570,6 +629,18 @@ int posix_tcp_listen(struct psock *sock, const struct sock_spec *spec, bool many
     return 0;
 }
 
+/* What was read ahead is the client's; the listener begins anew. */
+static void hand_over(struct psock *listener, struct psock *client)
+{
+    client->ahead = listener->ahead;
+    byteq_init(&listener->ahead);
+    client->read = client->seen = client->ahead.len;
+    if (client->ahead.len)
+        psock_post(client, NET_EVENT_RX, 0);
+    listener->read = listener->seen = 0;
+    listener->sent = listener->acked = 0;
+}
+
 int posix_tcp_accept(struct psock *listener, struct psock *client)
 {
     int fd = listener->waiting_fd;
@@ -581,6 +652,7 @@ int posix_tcp_accept(struct psock *listener, struct psock *client)
         fd = listener->conn.fd;
         loop_remove(listener->posix->config.loop, &listener->conn);
         listener->conn.fd = -1;
+        hand_over(listener, client);
         if (listener->is_over) { /* the end that was reported was the client's */
             listener->is_over = false;
             listener->posix->live++;
@@ -614,7 +686,7 @@ static void close_gently(int fd)
 static void close_listener(struct psock *sock)
 {
     if (sock->waiting_fd >= 0)
-        refuse(sock->waiting_fd);
+        close_by_reset(sock->waiting_fd);
     sock->waiting_fd = -1;
     if (sock->listener.fd < 0)
         return;
@@ -631,6 +703,7 @@ static void leave(struct psock *sock)
     loop_remove(sock->posix->config.loop, &sock->conn);
     close_gently(sock->conn.fd);
     sock->conn.fd = -1;
+    byteq_fini(&sock->ahead);
     if (!sock->is_over) {
         sock->is_over = true;
         sock->posix->live--;
@@ -663,6 +736,10 @@ void posix_tcp_close(struct psock *sock)
     if (sock->conn.fd < 0)
         return;
     loop_remove(sock->posix->config.loop, &sock->conn);
-    close(sock->conn.fd);
+    if (sock->ahead.len) /* as the kernel does with bytes that nobody read */
+        close_by_reset(sock->conn.fd);
+    else
+        close(sock->conn.fd);
     sock->conn.fd = -1;
+    byteq_fini(&sock->ahead);
 }
