@@ -223,6 +223,7 @@ requirements.FOLDER = pathlib.Path(__file__).parent
 SKIPPED = MARKED.replace("    pass", "    pytest.skip()")
 FAILED = MARKED.replace("    pass", "    assert not a")
 POSITIVE = MARKED.replace('"negative"', '"positive"')
+MIXED = MARKED + FAILED.replace("test_it", "test_again")
 OTHER = "def test_other():\n    assert False\n"
 ALL = "all  1/1  -  -  -  -  -  1/1  1/1  1/1"
 NONE = "all  0/1  -  -  -  -  -  0/1  0/1  0/1"
@@ -233,6 +234,7 @@ NONE = "all  0/1  -  -  -  -  -  0/1  0/1  0/1"
     (MARKED, ["-n", "2"], 0, [ALL, "everything is covered"]),
     (FAILED, ["--collect-only"], 0, [ALL, "everything is covered"]),
     (FAILED, [], 1, [NONE, "SOCK-TX-001 positive: test_it.py::test_it[1] failed; 发送"]),
+    (MIXED, [], 1, [NONE, "SOCK-TX-001 positive: test_it.py::test_again[1] failed; 发送"]),
     (SKIPPED, [], 1, [NONE, "SOCK-TX-001 negative: test_it.py::test_it[1] skipped; 发送"]),
     (POSITIVE, [], 1, ["all  0/1  -  -  -  -  -  1/1  0/1  0/1", "SOCK-TX-001 negative: no test; 发送"]),
     (POSITIVE, ["--collect-only"], 1, ["SOCK-TX-001 negative: no test; 发送"]),
