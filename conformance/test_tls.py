@@ -171,6 +171,9 @@ def test_mosquitto_takes_an_mqtt_connect(tasks, tls):
 # ---- verification -----------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-CONFIG-017", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONFIG-022", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONFIG-023", revision=1, kind="positive")
 @pytest.mark.parametrize("name", ["self-signed", "expired", "wrong-host"])
 def test_without_a_ca_every_certificate_will_do(tasks, tls, name):
     """No arg 8, no verification, and no word about dates: nobody looked."""
@@ -182,6 +185,8 @@ def test_without_a_ca_every_certificate_will_do(tasks, tls, name):
     assert done.warnings == []
 
 
+@pytest.mark.requirement("SOCK-CONFIG-017", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-STATE-012", revision=1, kind="negative")
 @pytest.mark.parametrize("name, reason", [
     ("self-signed", "self-signed certificate (number 0 of its chain: /CN=self-signed, "
                     "valid until 2099-12-31 23:59:59 UTC)"),
@@ -203,6 +208,8 @@ def test_a_chain_without_its_middle_is_refused(tasks, tls):
     assert "unable to get local issuer certificate (number 0 of its chain: /CN=chain, " in reason
 
 
+@pytest.mark.requirement("SOCK-CONFIG-010", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONFIG-017", revision=1, kind="positive")
 def test_the_ca_may_be_der_or_the_servers_own_certificate(tasks, tls):
     """mbedTLS trusts whatever it is given."""
     ports = [tls.server("server").port, tls.server("self-signed").port]
@@ -273,6 +280,9 @@ def test_names_are_sent_and_looked_for(tasks, netns):
 # ---- our own certificate ------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-CONFIG-020", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONFIG-024", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONFIG-025", revision=1, kind="positive")
 @pytest.mark.parametrize("crt, key, password", [
     ("client.crt", "client.key", None),
     ("client.der", "client-key.der", None),
@@ -299,6 +309,9 @@ def test_a_client_certificate_is_shown(tasks, tls, crt, key, password):
     assert subjects == [((("commonName", "client"),),)]
 
 
+@pytest.mark.requirement("SOCK-CONFIG-020", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONFIG-022", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONFIG-023", revision=1, kind="negative")
 def test_a_server_that_wants_a_certificate_refuses_who_has_none(tasks, tls):
     """Its alert is in the log."""
     server = tls.openssl("-cert", "server", "-tls1_2", "-Verify", "1", "-CAfile", "ca",
@@ -309,6 +322,12 @@ def test_a_server_that_wants_a_certificate_refuses_who_has_none(tasks, tls):
                         reason)
 
 
+@pytest.mark.requirement("SOCK-CONFIG-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONFIG-017", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONFIG-020", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONFIG-024", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONFIG-025", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONFIG-026", revision=1, kind="negative")
 @pytest.mark.parametrize("args, reason", [
     (["rubbish"], "the CA certificate can't be used: it is no certificate in PEM or DER, or only in part"),
     ([""], "the CA certificate can't be used: it is no certificate in PEM or DER, or only in part"),
@@ -350,6 +369,8 @@ def test_after_a_false_config_the_control_speaks_tls_and_trusts_nobody(tasks, tl
     assert code == "0x2700"
 
 
+@pytest.mark.requirement("SOCK-CONFIG-011", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONFIG-019", revision=1, kind="positive")
 def test_config_without_tls_makes_it_plain_again(tasks, tls, tcp_server):
     """S:435."""
     with tasks.start(CLIENT + f'''
@@ -557,6 +578,14 @@ def test_the_key_log_has_the_servers_secrets(tasks, tls, tmp_path, by_option):
     assert ours.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.requirement("SOCK-SSLLOG-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-SSLLOG-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-SSLLOG-004", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-SSLLOG-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-SSLLOG-006", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-SSLLOG-006", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-SSLLOG-007", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-SSLLOG-007", revision=1, kind="negative")
 @pytest.mark.parametrize("level, shown, hidden", [
     ("nil", [], ["."]),
     ("socket.sslLog(0)", [], ["."]),
@@ -579,6 +608,8 @@ def test_ssl_log_prints_as_much_as_it_is_asked_to(tasks, tls, level, shown, hidd
         assert not any(re.search(pattern, line) for line in lines), lines
 
 
+@pytest.mark.requirement("SOCK-SSLLOG-004", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-SSLLOG-005", revision=1, kind="positive")
 def test_ssl_log_1_prints_what_goes_wrong(tasks, tls):
     """Alerts both ways, and the reason."""
     done = tasks.run(CLIENT + f'''
