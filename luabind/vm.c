@@ -396,22 +396,10 @@ static void seed_random(lua_State *L)
     lua_pop(L, 1);
 }
 
-/* sys and its friends are globals before the script runs; luat_main.c:128-133. */
-static void load_sys(lua_State *L)
-{
-    lua_getglobal(L, "require");
-    lua_pushliteral(L, "sys");
-    lua_call(L, 1, 1);
-    lua_pushvalue(L, -1);
-    lua_setglobal(L, "sys");
-    lua_setglobal(L, "sysplus");
-}
-
 static int set_up(lua_State *L)
 {
     open_libraries(L);
     seed_random(L);
-    load_sys(L);
     return 0;
 }
 
@@ -478,6 +466,35 @@ static int report_end(struct vm *vm, const char *message)
     return EXIT_CODE_SCRIPT;
 }
 
+static void require_global(lua_State *L, const char *name)
+{
+    lua_getglobal(L, "require");
+    lua_pushstring(L, name);
+    lua_call(L, 1, 1);
+    lua_setglobal(L, name);
+}
+
+/*
+ * sys and its friends are globals before the script runs; luat_main.c:128-133. They may be the
+ * script's own files, which can fail, stop or loop for ever like the script itself.
+ */
+static int load_sys(lua_State *L)
+{
+    require_global(L, "sys");
+    require_global(L, "sysplus");
+    return 0;
+}
+
+/* Load sys, then call the script on top of the stack. */
+static int call_with_sys(lua_State *L)
+{
+    int rc;
+
+    lua_pushcfunction(L, load_sys);
+    rc = call_protected(L, 0);
+    return rc == LUA_OK ? call_protected(L, 0) : rc;
+}
+
 static int run_script(struct vm *vm)
 {
     lua_State *L = vm->L;
@@ -485,7 +502,7 @@ static int run_script(struct vm *vm)
     int rc;
 
     vm->running = &running;
-    rc = call_protected(L, 0);
+    rc = call_with_sys(L);
     vm->running = NULL;
     lua_sethook(L, NULL, 0, 0);
     if (vm->is_stopping)
