@@ -65,7 +65,8 @@ static void assert_addresses(const uint8_t *message, size_t len, const char *exp
         struct endpoint want = { 0 };
 
         endpoint_set_v4(&want, 192, 0, 2, (uint8_t)(expected[i] - '0'));
-        assert_memory_equal(&answer.addrs[i], &want, sizeof(want));
+        assert_true(endpoint_same_ip(&answer.addrs[i], &want));
+        assert_int_equal(answer.addrs[i].port, 0);
     }
 }
 

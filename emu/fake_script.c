@@ -116,9 +116,10 @@ void script_resolves(struct fake_device *fake, struct fake_sock *sock,
 /* The next report; topics are passed over. */
 static bool take_report(struct fake_device *fake, struct msg *msg)
 {
-    while (msgq_take(&fake->device.msgs, msg))
+    while (msgq_take(&fake->device.msgs, msg)) {
         if (msg->kind == MSG_KIND_NETC)
             return true;
+    }
     return false;
 }
 

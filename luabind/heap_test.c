@@ -48,9 +48,10 @@ static void blocks_are_aligned_and_do_not_overlap(void **state)
         assert_int_equal((uintptr_t)blocks[i] % 16, 0);
         memset(blocks[i], (int)i, sizes[i]);
     }
-    for (size_t i = 0; i < BLOCKS; i++)
+    for (size_t i = 0; i < BLOCKS; i++) {
         for (size_t at = 0; at < sizes[i]; at++)
             assert_int_equal(blocks[i][at], i);
+    }
 }
 
 static void a_block_keeps_its_bytes_when_it_grows_and_shrinks(void **state)
@@ -59,7 +60,7 @@ static void a_block_keeps_its_bytes_when_it_grows_and_shrinks(void **state)
     size_t size = 100;
     char *block = grow_from_nothing(heap, size);
 
-    (void)strcpy(block, "what was written");
+    memcpy(block, "what was written", sizeof("what was written"));
     for (size_t next = 1000; next < 500000; next *= 3) {
         block = heap_alloc(heap, block, size, next);
         assert_non_null(block);

@@ -69,7 +69,7 @@ static struct fake_sock *pick_sock(struct run *run)
 
 static const uint8_t *take_payload(struct run *run, size_t *len)
 {
-    size_t left = reader_left(&run->in);
+    size_t left;
 
     *len = reader_u8(&run->in) % PAYLOAD_MAX;
     left = reader_left(&run->in);
@@ -220,10 +220,11 @@ static void deliver_payload(struct run *run, struct fake_sock *sock, enum op op)
 
     if (!sock->is_open)
         return;
-    if (op == OP_DATA && sock->spec.type == SOCK_TYPE_TCP)
+    if (op == OP_DATA && sock->spec.type == SOCK_TYPE_TCP) {
         byteq_append(&sock->rxq, data, len);
-    else if (sock->spec.type == SOCK_TYPE_UDP && sock->dgrams_count < FAKE_DGRAMS_MAX)
+    } else if (sock->spec.type == SOCK_TYPE_UDP && sock->dgrams_count < FAKE_DGRAMS_MAX) {
         fake_datagram(run->fake, sock, data, len, &sock->remote);
+    }
     fake_report(run->fake, sock, NET_EVENT_RX, 0);
 }
 
@@ -252,12 +253,12 @@ static void turn(struct run *run, uint64_t until_us)
 {
     struct msg msg;
 
-    while (msgq_take(&run->device.msgs, &msg))
-        if (msg.kind == MSG_KIND_NETC) {
-            assert(msg.as.netc.param == 0 || msg.as.netc.param == -1);
-            assert(msg.as.netc.report >= NETC_REPORT_LINK &&
-                   msg.as.netc.report <= NETC_REPORT_EVENT);
-        }
+    while (msgq_take(&run->device.msgs, &msg)) {
+        if (msg.kind != MSG_KIND_NETC)
+            continue;
+        assert(msg.as.netc.param == 0 || msg.as.netc.param == -1);
+        assert(msg.as.netc.report >= NETC_REPORT_LINK && msg.as.netc.report <= NETC_REPORT_EVENT);
+    }
     (void)device_turn(&run->device, until_us);
 }
 
