@@ -1114,6 +1114,19 @@ static void a_datagram_is_read_as_a_whole(void **state)
     assert_int_equal(tls_pending(ends->tls), 0);
 }
 
+static void a_close_notify_ends_dtls_too(void **state)
+{
+    struct ends *ends = *state;
+
+    dial_dtls(ends);
+    assert_int_equal(shake(ends), TLS_VERDICT_DONE);
+    server_says(ends, "bye");
+    (void)SSL_shutdown(ends->server);
+    assert_reads(ends, "bye");
+    assert_int_equal(tls_pending(ends->tls), -1);
+    assert_int_equal(tls_code(ends->tls), TLS_CODE_CLOSED);
+}
+
 static void datagrams_that_are_not_the_peers_change_nothing(void **state)
 {
     struct ends *ends = *state;
@@ -1290,6 +1303,7 @@ int main(void)
         TEST(dtls_answers_with_the_cookie_it_was_given),
         TEST(dtls_1_0_is_spoken_to_old_servers),
         TEST(a_datagram_is_read_as_a_whole),
+        TEST(a_close_notify_ends_dtls_too),
         TEST(datagrams_that_are_not_the_peers_change_nothing),
         TEST(a_lost_flight_is_sent_again_after_2_4_8_seconds),
         TEST(a_peer_that_never_answers_is_given_up_in_the_end),
