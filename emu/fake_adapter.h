@@ -16,7 +16,7 @@
 #include "emu/buf.h"
 
 #define FAKE_SOCKS_MAX  128 /* sockets opened in the life of one adapter */
-#define FAKE_SENT_MAX   1024
+#define FAKE_SENT_MAX   4096
 #define FAKE_DGRAMS_MAX 8
 #define FAKE_DGRAM_MAX  512
 

@@ -1,6 +1,7 @@
 #include "emu/netc.h"
 
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -80,12 +81,6 @@ static void only_the_transitions_of_the_drawing_are_allowed(void **state)
     }
 }
 
-/* The handshake needs a peer that speaks TLS: conformance/ goes there. */
-static bool needs_tls(int from, int to)
-{
-    return from == NETC_STATE_SHAKEHAND || to == NETC_STATE_SHAKEHAND;
-}
-
 /* The last test. */
 static void every_transition_that_is_allowed_was_taken_by_some_test(void **state)
 {
@@ -94,7 +89,7 @@ static void every_transition_that_is_allowed_was_taken_by_some_test(void **state
         for (int to = 0; to < NETC_STATE_COUNT; to++) {
             bool allowed = netc_state_may_become((enum netc_state)from, (enum netc_state)to);
 
-            if (from != to && !needs_tls(from, to) && reached[from][to] != allowed)
+            if (from != to && reached[from][to] != allowed)
                 fail_msg("%d -> %d is allowed, and no test takes it", from, to);
         }
     }
@@ -146,6 +141,24 @@ static struct netc *be_off_line(struct fake_device *fake)
     struct netc *netc = script_tcp(fake);
 
     assert_int_equal(netc_linkup(netc), NETC_VERDICT_DONE);
+    return netc;
+}
+
+#define PSK    "sixteen bytes k."
+#define PSK_ID "device-1"
+
+static struct netc *be_shaking_hands(struct fake_device *fake)
+{
+    const struct tls_config config = { .psk = { PSK, sizeof(PSK) - 1 },
+                                       .psk_id = { PSK_ID, sizeof(PSK_ID) - 1 } };
+    struct netc *netc = script_tcp(fake);
+    char why[TLS_WHY_MAX];
+
+    assert_int_equal(netc_use_tls(netc, &config, why), TLS_PROBLEM_NONE);
+    assert_int_equal(script_connect(netc, "192.0.2.9", 443), NETC_VERDICT_PENDING);
+    script_hears(fake, netc, NET_EVENT_CONNECTED, 0);
+    script_expect_nothing(fake);
+    assert_true(script_sock(fake, netc)->sent_len > 0); /* the client begins */
     return netc;
 }
 
@@ -217,6 +230,12 @@ static const struct row {
         { NET_EVENT_REMOTE_CLOSED, ON_LINE, -1, NETC_STATE_CONNECTING },
         { NET_EVENT_CLOSED, ON_LINE, -1, NETC_STATE_CONNECTING },
         { NET_EVENT_LINK_DOWN, ON_LINE, -1, NETC_STATE_CONNECTING } } },
+    { be_shaking_hands,
+      NETC_STATE_SHAKEHAND,
+      { { NET_EVENT_ERROR, ON_LINE, -1, NETC_STATE_SHAKEHAND },
+        { NET_EVENT_REMOTE_CLOSED, ON_LINE, -1, NETC_STATE_SHAKEHAND },
+        { NET_EVENT_CLOSED, ON_LINE, -1, NETC_STATE_SHAKEHAND },
+        { NET_EVENT_LINK_DOWN, ON_LINE, -1, NETC_STATE_SHAKEHAND } } },
     { script_online,
       NETC_STATE_ONLINE,
       { { NET_EVENT_RX, EVENT, 0, NETC_STATE_ONLINE },
@@ -315,9 +334,9 @@ static void after_a_failure_every_further_event_is_one_more_failure(void **state
 {
     static const enum net_event_type later[] = { NET_EVENT_RX, NET_EVENT_TX_ACKED,
                                                  NET_EVENT_REMOTE_CLOSED, NET_EVENT_LINK_UP };
-    struct netc *(*const be[])(struct fake_device *) = { script_connecting, script_online,
-                                                         be_serving_one, script_looking_up,
-                                                         be_leaving };
+    struct netc *(*const be[])(struct fake_device *) = { script_connecting, be_shaking_hands,
+                                                         script_online,     be_serving_one,
+                                                         script_looking_up, be_leaving };
     struct fake_device *fake = *state;
 
     for (size_t i = 0; i < sizeof(be) / sizeof(be[0]); i++) {
@@ -339,105 +358,94 @@ static void after_a_failure_every_further_event_is_one_more_failure(void **state
     }
 }
 
-/* ---- the link --------------------------------------------------------------------------------------- */
+/* ---- the handshake's good end -------------------------------------------------------------------- */
 
-static void a_connect_without_link_waits_for_it(void **state)
+/* The other end of a control's socket: a TLS server. */
+struct tls_server {
+    SSL_CTX *ctx;
+    SSL *ssl;
+    size_t seen; /* bytes of what the control has sent */
+};
+
+static unsigned give_psk(SSL *ssl, const char *identity, unsigned char *psk, unsigned cap)
+{
+    (void)ssl;
+    assert_string_equal(identity, PSK_ID);
+    assert_true(cap >= sizeof(PSK) - 1);
+    memcpy(psk, PSK, sizeof(PSK) - 1);
+    return sizeof(PSK) - 1;
+}
+
+static void server_open(struct tls_server *server)
+{
+    *server = (struct tls_server){ .ctx = SSL_CTX_new(TLS_server_method()) };
+    SSL_CTX_set_psk_server_callback(server->ctx, give_psk);
+    server->ssl = SSL_new(server->ctx);
+    SSL_set_bio(server->ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    SSL_set_accept_state(server->ssl);
+}
+
+static void server_close(struct tls_server *server)
+{
+    SSL_free(server->ssl);
+    SSL_CTX_free(server->ctx);
+}
+
+/* It reads what it was sent, and its answer arrives. */
+static void server_turn(struct tls_server *server, struct fake_device *fake, struct netc *netc)
+{
+    struct fake_sock *sock = script_sock(fake, netc);
+    char answer[2048];
+    int n;
+
+    (void)BIO_write(SSL_get_rbio(server->ssl), sock->sent + server->seen,
+                    (int)(sock->sent_len - server->seen));
+    server->seen = sock->sent_len;
+    (void)SSL_do_handshake(server->ssl);
+    n = BIO_read(SSL_get_wbio(server->ssl), answer, sizeof(answer));
+    assert_true(n > 0);
+    byteq_append(&sock->rxq, answer, (size_t)n);
+    script_hears(fake, netc, NET_EVENT_RX, 0);
+}
+
+static void a_handshake_that_ends_well_leads_online(void **state)
 {
     struct fake_device *fake = *state;
-    struct netc *netc = script_tcp(fake);
+    struct netc *netc = be_shaking_hands(fake);
+    struct tls_server server;
 
-    link_goes(fake, false);
-    assert_int_equal(script_connect(netc, "192.0.2.9", 80), NETC_VERDICT_PENDING);
-    assert_int_equal(netc->state, NETC_STATE_LINK_OFF);
-    assert_false(netc_has_socket(netc));
-    link_goes(fake, true);
-    assert_int_equal(netc->state, NETC_STATE_CONNECTING);
+    server_open(&server);
+    server_turn(&server, fake, netc);
+    assert_int_equal(netc->state, NETC_STATE_SHAKEHAND);
     script_expect_nothing(fake);
-    script_hears(fake, netc, NET_EVENT_CONNECTED, 0);
+    script_hears(fake, netc, NET_EVENT_TX_ACKED, 1); /* of the handshake: no TX_OK */
+    script_expect_nothing(fake);
+    server_turn(&server, fake, netc);
+    assert_int_equal(netc->state, NETC_STATE_ONLINE);
     script_expect(fake, netc, NETC_REPORT_ON_LINE, NETC_REPORT_OK);
+    server_close(&server);
 }
 
-static void a_waiting_connect_can_be_called_off(void **state)
+static void a_handshake_that_ends_badly_fails_and_stays(void **state)
 {
     struct fake_device *fake = *state;
-    struct netc *netc = script_tcp(fake);
+    struct netc *netc = be_shaking_hands(fake);
 
-    link_goes(fake, false);
-    assert_int_equal(script_connect(netc, "192.0.2.9", 80), NETC_VERDICT_PENDING);
-    assert_int_equal(netc_disconnect(netc), NETC_VERDICT_DONE);
-    assert_int_equal(netc->state, NETC_STATE_OFF_LINE);
-    link_goes(fake, true);
-    assert_int_equal(netc->state, NETC_STATE_OFF_LINE);
-    script_expect_nothing(fake);
-}
-
-static void a_waiting_connect_that_cannot_begin_fails_when_the_link_comes(void **state)
-{
-    struct fake_device *fake = *state;
-    struct netc *netc = script_tcp(fake);
-
-    link_goes(fake, false);
-    assert_int_equal(script_connect(netc, "192.0.2.9", 80), NETC_VERDICT_PENDING);
-    fake->adapter->connect_rc = -EADDRINUSE;
-    fake->adapter->connects_to_fail = 1;
-    link_goes(fake, true);
+    fake_data(fake->adapter, script_sock(fake, netc), "this is no TLS");
+    fake_deliver(fake);
     script_expect(fake, netc, NETC_REPORT_ON_LINE, NETC_REPORT_FAILED);
-    assert_int_equal(netc->state, NETC_STATE_OFF_LINE);
+    assert_int_equal(netc->state, NETC_STATE_SHAKEHAND);
+    assert_false(netc_tx(netc, "x", 1, NULL).ok);
 }
 
-static void names_and_listeners_wait_for_the_link_too(void **state)
-{
-    struct fake_device *fake = *state;
-    struct netc *client = script_tcp(fake), *server = script_tcp(fake);
-
-    link_goes(fake, false);
-    assert_int_equal(script_connect(client, "example.com", 80), NETC_VERDICT_PENDING);
-    assert_int_equal(netc_listen(server, false), NETC_VERDICT_PENDING);
-    assert_int_equal(fake->adapter->socks_count, 0);
-    link_goes(fake, true);
-    assert_int_equal(client->state, NETC_STATE_WAIT_DNS);
-    assert_int_equal(server->state, NETC_STATE_CONNECTING);
-    assert_true(script_sock(fake, server)->is_listener);
-    script_expect_nothing(fake);
-}
-
-static void linkup_is_done_when_the_link_is_there(void **state)
-{
-    struct fake_device *fake = *state;
-    struct netc *netc = script_tcp(fake);
-
-    assert_int_equal(netc_linkup(netc), NETC_VERDICT_DONE);
-    assert_int_equal(netc->state, NETC_STATE_OFF_LINE);
-    link_goes(fake, false);
-    assert_int_equal(netc_linkup(netc), NETC_VERDICT_PENDING);
-    assert_int_equal(netc->state, NETC_STATE_LINK_OFF);
-    link_goes(fake, true);
-    script_expect(fake, netc, NETC_REPORT_LINK, NETC_REPORT_OK);
-    assert_int_equal(netc->state, NETC_STATE_OFF_LINE);
-}
-
-/* D2: a module breaks it */
-static void linkup_leaves_what_is_open_alone(void **state)
-{
-    struct fake_device *fake = *state;
-    struct netc *online = script_online(fake), *waiting = script_looking_up(fake);
-
-    assert_int_equal(netc_linkup(online), NETC_VERDICT_DONE);
-    assert_int_equal(online->state, NETC_STATE_ONLINE);
-    assert_true(netc_tx(online, "x", 1, NULL).ok);
-    assert_int_equal(netc_linkup(waiting), NETC_VERDICT_DONE);
-    assert_int_equal(waiting->state, NETC_STATE_WAIT_DNS);
-    script_resolves(fake, fake_newest(fake->adapter), NULL, 0);
-    script_expect(fake, waiting, NETC_REPORT_ON_LINE, NETC_REPORT_FAILED);
-    assert_int_equal(netc_linkup(waiting), NETC_VERDICT_DONE);
-    assert_int_equal(waiting->state, NETC_STATE_OFF_LINE);
-}
+/* ---- leaving, and beginning anew ------------------------------------------------------------- */
 
 static void from_any_state_linkup_without_link_goes_back_to_the_start(void **state)
 {
     struct netc *(*const be[])(struct fake_device *) = { be_off_line,       script_looking_up,
-                                                         script_connecting, script_online,
-                                                         be_serving_one,    be_leaving };
+                                                         script_connecting, be_shaking_hands,
+                                                         script_online,     be_serving_one,
+                                                         be_leaving };
     struct fake_device *fake = *state;
 
     for (size_t i = 0; i < sizeof(be) / sizeof(be[0]); i++) {
@@ -451,33 +459,6 @@ static void from_any_state_linkup_without_link_goes_back_to_the_start(void **sta
         netc_free(netc);
     }
 }
-
-/* D5: a module gives up */
-static void a_link_that_comes_twice_disturbs_nothing(void **state)
-{
-    struct fake_device *fake = *state;
-    struct netc *waiting = script_looking_up(fake), *connecting = script_connecting(fake);
-    const struct net_event up = { .type = NET_EVENT_LINK_UP };
-
-    netc_handle(waiting, &up);
-    netc_handle(connecting, &up);
-    script_expect_nothing(fake);
-    script_hears(fake, connecting, NET_EVENT_CONNECTED, 0);
-    script_expect(fake, connecting, NETC_REPORT_ON_LINE, NETC_REPORT_OK);
-}
-
-static void the_link_takes_a_running_lookup_with_it(void **state)
-{
-    struct fake_device *fake = *state;
-    struct netc *netc = script_looking_up(fake);
-
-    link_goes(fake, false);
-    script_expect(fake, netc, NETC_REPORT_ON_LINE, NETC_REPORT_FAILED);
-    assert_int_equal(fake_open_count(fake->adapter), 0);
-    assert_int_equal(net_active(&fake->device.net), 0);
-}
-
-/* ---- leaving -------------------------------------------------------------------------------------------- */
 
 static void disconnecting_sends_closed_when_it_is_done(void **state)
 {
@@ -512,7 +493,8 @@ static void disconnecting_is_done_at_once_unless_tcp_is_online(void **state)
 {
     struct netc *(*const be[])(struct fake_device *) = { be_parked,         be_off_line,
                                                          script_looking_up, script_connecting,
-                                                         script_udp_online, be_serving_many };
+                                                         be_shaking_hands,  script_udp_online,
+                                                         be_serving_many };
     struct fake_device *fake = *state;
 
     for (size_t i = 0; i < sizeof(be) / sizeof(be[0]); i++) {
@@ -568,8 +550,8 @@ static void a_broken_connection_can_be_disconnected(void **state)
 static void closing_is_silent_and_leaves_the_state_number(void **state)
 {
     struct netc *(*const be[])(struct fake_device *) = { script_looking_up, script_connecting,
-                                                         script_online, be_serving_one,
-                                                         be_leaving };
+                                                         be_shaking_hands,  script_online,
+                                                         be_serving_one,    be_leaving };
     struct fake_device *fake = *state;
 
     for (size_t i = 0; i < sizeof(be) / sizeof(be[0]); i++) {
@@ -595,8 +577,8 @@ static void a_closed_control_begins_anew_from_whatever_state(void **state)
 {
     struct netc *(*const be[])(struct fake_device *) = { be_parked,         be_off_line,
                                                          script_looking_up, script_connecting,
-                                                         script_online,     be_serving_many,
-                                                         be_leaving };
+                                                         be_shaking_hands,  script_online,
+                                                         be_serving_many,   be_leaving };
     static const char *const targets[] = { "example.com", "192.0.2.9" };
     struct fake_device *fake = *state;
 
@@ -649,15 +631,9 @@ int main(void)
         cmocka_unit_test(states_have_the_names_that_scripts_see),
         ON_DEVICE(every_state_makes_of_every_event_what_luatos_makes_of_it),
         ON_DEVICE(after_a_failure_every_further_event_is_one_more_failure),
-        ON_DEVICE(a_connect_without_link_waits_for_it),
-        ON_DEVICE(a_waiting_connect_can_be_called_off),
-        ON_DEVICE(a_waiting_connect_that_cannot_begin_fails_when_the_link_comes),
-        ON_DEVICE(names_and_listeners_wait_for_the_link_too),
-        ON_DEVICE(linkup_is_done_when_the_link_is_there),
-        ON_DEVICE(linkup_leaves_what_is_open_alone),
+        ON_DEVICE(a_handshake_that_ends_well_leads_online),
+        ON_DEVICE(a_handshake_that_ends_badly_fails_and_stays),
         ON_DEVICE(from_any_state_linkup_without_link_goes_back_to_the_start),
-        ON_DEVICE(a_link_that_comes_twice_disturbs_nothing),
-        ON_DEVICE(the_link_takes_a_running_lookup_with_it),
         ON_DEVICE(disconnecting_sends_closed_when_it_is_done),
         ON_DEVICE(a_second_disconnect_closes_at_once),
         ON_DEVICE(disconnecting_is_done_at_once_unless_tcp_is_online),
