@@ -16,6 +16,13 @@
 #define STEPS_MAX    512
 #define CONTROLS_MAX 6
 #define PAYLOAD_MAX  128
+#define SENT_MAX     (FAKE_SENT_MAX / 2) /* the rest is for handshakes */
+
+/* of a configuration */
+#define FLAG_UDP       1
+#define FLAG_KEEPALIVE 2
+#define FLAG_TLS       4
+#define FLAG_PSK       8
 
 struct run {
     struct device device;
@@ -118,7 +125,7 @@ static void send_something(struct run *run, struct netc *netc)
 
     endpoint_set_v4(&to, 192, 0, 2, 7);
     data = take_payload(run, &len);
-    if (netc_has_socket(netc) && fake_sock(run->fake, netc->sid)->sent_len + len > FAKE_SENT_MAX)
+    if (netc_has_socket(netc) && fake_sock(run->fake, netc->sid)->sent_len + len > SENT_MAX)
         return;
     sent = netc_tx(netc, data, len, len & 1 ? &to : NULL);
     assert(sent.ok || (sent.full && !sent.acked));
@@ -138,10 +145,16 @@ static void receive_something(struct run *run, struct netc *netc)
 static void configure(struct run *run, struct netc *netc)
 {
     uint8_t flags = reader_u8(&run->in);
+    struct tls_config tls = { .is_dtls = flags & FLAG_UDP };
+    char why[TLS_WHY_MAX];
 
-    netc_configure(netc, &(struct netc_config){ .is_udp = flags & 1,
-                                                .keepalive = flags & 2,
+    if (flags & FLAG_PSK)
+        tls.psk = tls.psk_id = (struct tls_blob){ "key", 3 };
+    netc_configure(netc, &(struct netc_config){ .is_udp = flags & FLAG_UDP,
+                                                .keepalive = flags & FLAG_KEEPALIVE,
                                                 .local_port = reader_u8(&run->in) });
+    if (flags & FLAG_TLS)
+        (void)netc_use_tls(netc, &tls, why);
 }
 
 static void call_on_netc(struct run *run, enum op op)
