@@ -53,6 +53,9 @@ def talk(tasks, server, config, *args, port=None):
 # ---- servers of every kind ----------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-CONFIG-010", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONFIG-018", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-CONFIG-021", revision=1, kind="positive")
 @pytest.mark.parametrize("options, config, spoken", [
     (("-cert", "server"), "", "DTLSv1.2, ECDHE-ECDSA-"),
     (("-cert", "server"), CA, "DTLSv1.2, ECDHE-ECDSA-"),
@@ -106,6 +109,7 @@ def test_with_a_key_no_certificate_will_do_instead(tasks, tls):
     assert why(done) == ("0x7780", 'the peer ended it with the alert "handshake failure"')
 
 
+@pytest.mark.requirement("SOCK-CONFIG-018", revision=1, kind="negative")
 def test_another_key_ends_in_silence(tasks, tls):
     """Neither end can read the other's last message; DTLS drops it without a word."""
     server = tls.openssl("-dtls", *PSK)
@@ -116,6 +120,8 @@ def test_another_key_ends_in_silence(tasks, tls):
     assert text.startswith("the peer does not answer in time")
 
 
+@pytest.mark.requirement("SOCK-CONFIG-018", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONFIG-021", revision=1, kind="negative")
 @pytest.mark.parametrize("args, reason", [
     ('"", "name"', "the pre-shared key can't be used: it is empty"),
     ('("x"):rep(600), "name"', "the pre-shared key can't be used: it is too long"),

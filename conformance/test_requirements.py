@@ -69,6 +69,11 @@ def test_no_test_names_what_is_not_required(everything):
     assert not requirements.astray(everything, requirements.links())
 
 
+def test_every_requirement_has_a_positive_and_a_negative_test(everything):
+    """Whether they pass is what --matrix shows."""
+    assert not requirements.untested(everything, requirements.links())
+
+
 # ---- what is wrong is found ---------------------------------------------------------------------
 
 

@@ -298,12 +298,14 @@ def test_set_dns_of_what_is_no_address_changes_nothing(tasks, netns):
 @pytest.mark.requirement("SOCK-SNTP-008", revision=1, kind="negative")
 @pytest.mark.parametrize("args", ["", '"127.0.0.1"', '{ "127.0.0.1" }', "nil, 1", "nil, 7",
                                   '("x"):rep(31)'])
-def test_sntp_returns_nothing(tasks, args):
-    """Whether it starts, is running already, or refuses."""
+def test_sntp_returns_nothing(tasks, udp_peer, args):
+    """Whether it starts, is running already, or refuses; there is no adapter 1 and no 7."""
     done = tasks.run(f'''
+        socket.sntp_port(PORT)
+        socket.sntp({{ HOST, HOST, HOST }}, 7)
         show("sntp", socket.sntp({args}))
         show("sntp", socket.sntp({args}))
-    ''', *without("LWIP_GP"))
+    ''', *without("LWIP_GP"), env={"PORT": udp_peer.port})
     assert done.texts("sntp") == ["nothing"] * 2
 
 
