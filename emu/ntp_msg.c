@@ -15,7 +15,8 @@
 #define MS_FRACTION     4295       /* LuatOS: fractions of 2^-32 s in a microsecond, rounded */
 #define US_PER_MS       1000
 #define FRACTION_PER_MS ((uint64_t)4294967)
-#define SKIPPED_LEN     12 /* poll, precision, root delay, root dispersion, reference id */
+#define STRATUM_MAX     15 /* RFC 5905 7.3: 16 is a server without the time */
+#define SKIPPED_LEN     10 /* poll, precision, root delay, root dispersion */
 
 static void put_time(struct writer *w, const struct ntp_time *time)
 {
@@ -53,13 +54,27 @@ static bool is_origin(struct reader *r, const struct ntp_time *origin)
     return got && memcmp(got, bytes, sizeof(bytes)) == 0;
 }
 
+/* Four capitals in the place of the reference's name. */
+static bool get_kiss(struct reader *r, char kiss[NTP_KISS_LEN + 1])
+{
+    bool is_kiss = true;
+
+    for (int i = 0; i < NTP_KISS_LEN; i++) {
+        kiss[i] = (char)reader_u8(r);
+        is_kiss = is_kiss && kiss[i] >= 'A' && kiss[i] <= 'Z';
+    }
+    kiss[NTP_KISS_LEN] = '\0';
+    return is_kiss;
+}
+
 enum ntp_verdict ntp_read_reply(const struct ntp_time *origin, const uint8_t *message, size_t len,
                                 struct ntp_reply *reply)
 {
     struct reader r;
     uint8_t first, version, stratum;
-    bool is_answer;
+    bool is_answer, is_kiss;
 
+    *reply = (struct ntp_reply){ 0 };
     if (len < NTP_REPLY_MIN || len > NTP_REPLY_MAX)
         return NTP_VERDICT_SIZE;
     reader_init(&r, message, len);
@@ -68,16 +83,17 @@ enum ntp_verdict ntp_read_reply(const struct ntp_time *origin, const uint8_t *me
     stratum = reader_u8(&r);
     if ((first & 7) != MODE_SERVER || version < VERSION_MIN || version > VERSION_MAX)
         return NTP_VERDICT_MODE;
-    (void)reader_bytes(&r, 2 + SKIPPED_LEN);
+    (void)reader_bytes(&r, SKIPPED_LEN);
+    is_kiss = get_kiss(&r, reply->kiss) && !stratum;
     (void)reader_bytes(&r, 8); /* when the server's clock was set */
     is_answer = is_origin(&r, origin);
     reply->received = get_time(&r);
     reply->sent = get_time(&r);
     if (!is_answer)
         return NTP_VERDICT_ORIGIN;
-    if (!stratum)
+    if (is_kiss)
         return NTP_VERDICT_KISS;
-    if (first >> 6 == LEAP_UNKNOWN || reply->sent.s == ERA)
+    if (!stratum || stratum > STRATUM_MAX || first >> 6 == LEAP_UNKNOWN || reply->sent.s == ERA)
         return NTP_VERDICT_UNSYNC;
     return NTP_VERDICT_OK;
 }
@@ -91,6 +107,7 @@ const char *ntp_verdict_text(enum ntp_verdict verdict)
         [NTP_VERDICT_ORIGIN] = "not the answer to our request",
         [NTP_VERDICT_KISS] = "a kiss-o'-death",
         [NTP_VERDICT_UNSYNC] = "from a server that does not know the time",
+        [NTP_VERDICT_STRANGER] = "not from the server that was asked",
     };
 
     return texts[verdict];

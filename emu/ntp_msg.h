@@ -18,23 +18,30 @@ struct ntp_time {
     int32_t ms;
 };
 
+#define NTP_KISS_LEN 4
+
 struct ntp_reply {
     struct ntp_time received, sent; /* the server's clock, at both ends of its work */
+    char kiss[NTP_KISS_LEN + 1];    /* of a kiss-o'-death: "RATE", RFC 5905 7.4 */
 };
 
 enum ntp_verdict {
     NTP_VERDICT_OK,
-    NTP_VERDICT_SIZE,   /* too short or too long to be one */
-    NTP_VERDICT_MODE,   /* no server's answer, or of another version */
-    NTP_VERDICT_ORIGIN, /* it answers another request than the last */
-    NTP_VERDICT_KISS,   /* a kiss-o'-death: the server wants to be left alone */
-    NTP_VERDICT_UNSYNC, /* the server does not know the time itself */
+    NTP_VERDICT_SIZE,     /* too short or too long to be one */
+    NTP_VERDICT_MODE,     /* no server's answer, or of another version */
+    NTP_VERDICT_ORIGIN,   /* it answers another request than the last */
+    NTP_VERDICT_KISS,     /* a kiss-o'-death: the server wants to be left alone */
+    NTP_VERDICT_UNSYNC,   /* the server does not know the time itself */
+    NTP_VERDICT_STRANGER, /* it is not from the server that was asked; the reader can't know */
 };
 
 /* @origin: when it is sent, by our own clock; all zero: unknown, as before the first answer. */
 void ntp_write_request(const struct ntp_time *origin, uint8_t message[NTP_REQUEST_LEN]);
 
-/* Read @message as the answer to the request of @origin. @reply is set when it is OK. */
+/*
+ * Read @message as the answer to the request of @origin. @reply's times are set when it is OK, its
+ * @kiss when it is a KISS.
+ */
 enum ntp_verdict ntp_read_reply(const struct ntp_time *origin, const uint8_t *message, size_t len,
                                 struct ntp_reply *reply);
 

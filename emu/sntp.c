@@ -47,8 +47,10 @@ static void finish(struct sntp *sntp, bool ok)
         msgq_post_topic(sntp->net->config.msgs, "NTP_ERROR", NULL);
 }
 
-static void next_server(struct sntp *sntp)
+static void next_server(struct sntp *sntp, const char *why)
 {
+    log_firmware(sntp->net->config.log, LOG_LEVEL_DEBUG, "sntp", "%s %s", why,
+                 sntp->servers[sntp->server]);
     drop_socket(sntp);
     if (++sntp->server < SNTP_SERVERS_MAX)
         begin_server(sntp);
@@ -58,11 +60,7 @@ static void next_server(struct sntp *sntp)
 
 static void on_timer(struct timer *timer)
 {
-    struct sntp *sntp = container_of(timer, struct sntp, timer);
-
-    log_firmware(sntp->net->config.log, LOG_LEVEL_DEBUG, "sntp", "timeout %s",
-                 sntp->servers[sntp->server]);
-    next_server(sntp);
+    next_server(container_of(timer, struct sntp, timer), "timeout");
 }
 
 /* ---- asking ------------------------------------------------------------------------------------ */
@@ -91,22 +89,22 @@ static void ask(struct sntp *sntp, const struct endpoint *server)
 {
     const struct adapter_ops *ops = sntp->adapter->ops;
     const struct sock_spec spec = { .type = SOCK_TYPE_UDP, .tag = sntp->tag };
-    struct endpoint remote = *server;
     uint8_t message[NTP_REQUEST_LEN];
     char text[ENDPOINT_TEXT_MAX];
 
-    remote.port = sntp->port;
-    sntp->sid = ops->connect(sntp->adapter, &spec, &remote);
+    sntp->remote = *server;
+    sntp->remote.port = sntp->port;
+    sntp->sid = ops->connect(sntp->adapter, &spec, &sntp->remote);
     if (sntp->sid < 0) {
-        next_server(sntp);
+        next_server(sntp, "no way to");
         return;
     }
     sntp->origin = origin_now(sntp);
     ntp_write_request(&sntp->origin, message);
     trace_emit(sntp->net->config.trace, "sntp.request", "{s:s}", "server",
-               endpoint_text(&remote, text));
+               endpoint_text(&sntp->remote, text));
     if (ops->send(sntp->adapter, sntp->sid, message, sizeof(message), NULL) < 0)
-        next_server(sntp);
+        next_server(sntp, "no way to");
 }
 
 static void begin_server(struct sntp *sntp)
@@ -124,7 +122,7 @@ static void begin_server(struct sntp *sntp)
     if (endpoint_set_text(&literal, name))
         ask(sntp, &literal);
     else if (!sntp->tag || dns_start(sntp->adapter, name, false, &sntp->lookup) < 0)
-        next_server(sntp);
+        next_server(sntp, "no address for");
 }
 
 /* ---- the answer ---------------------------------------------------------------------------------- */
@@ -172,24 +170,39 @@ static void take_time(struct sntp *sntp, const struct ntp_reply *reply)
     finish(sntp, true);
 }
 
+static bool is_from_server(const struct sntp *sntp, const struct endpoint *from)
+{
+    const struct endpoint *server = &sntp->remote;
+
+    if (!endpoint_is_unicast(server)) /* 0.0.0.0: the answer comes from 127.0.0.1 */
+        return from->port == server->port;
+    return endpoint_same_ip(from, server) && from->port == server->port;
+}
+
 static void on_rx(struct sntp *sntp)
 {
     uint8_t message[NTP_REPLY_MAX + 1]; /* one more, to know what is too long */
+    struct endpoint from = { 0 };
     struct ntp_reply reply;
     enum ntp_verdict verdict;
-    ssize_t n = sntp->adapter->ops->recv(sntp->adapter, sntp->sid, message, sizeof(message), NULL);
+    char text[ENDPOINT_TEXT_MAX];
+    ssize_t n = sntp->adapter->ops->recv(sntp->adapter, sntp->sid, message, sizeof(message), &from);
 
     if (n < 0)
         return;
-    verdict = ntp_read_reply(&sntp->origin, message, (size_t)n, &reply);
+    verdict = is_from_server(sntp, &from)
+                  ? ntp_read_reply(&sntp->origin, message, (size_t)n, &reply)
+                  : NTP_VERDICT_STRANGER;
     if (verdict == NTP_VERDICT_OK) {
         take_time(sntp, &reply);
         return;
     }
-    log_firmware(sntp->net->config.log, LOG_LEVEL_WARN, "sntp", "%zd bytes from %s ignored: %s", n,
-                 sntp->servers[sntp->server], ntp_verdict_text(verdict));
+    log_firmware(sntp->net->config.log, LOG_LEVEL_WARN, "sntp", "%zd bytes from %s ignored: %s%s%s",
+                 n, endpoint_text(&from, text), ntp_verdict_text(verdict),
+                 verdict == NTP_VERDICT_KISS ? " " : "",
+                 verdict == NTP_VERDICT_KISS ? reply.kiss : "");
     if (verdict == NTP_VERDICT_KISS)
-        next_server(sntp);
+        next_server(sntp, "unwelcome at");
 }
 
 static void handle_event(struct sock_owner *owner, const struct net_event *event)
@@ -201,13 +214,13 @@ static void handle_event(struct sock_owner *owner, const struct net_event *event
         if (sntp->lookup.count)
             ask(sntp, &sntp->lookup.addrs[0]);
         else
-            next_server(sntp);
+            next_server(sntp, "no address for");
         break;
     case NET_EVENT_RX:
         on_rx(sntp);
         break;
     case NET_EVENT_ERROR:
-        next_server(sntp);
+        next_server(sntp, "no way to");
         break;
     case NET_EVENT_LINK_UP:
     case NET_EVENT_LINK_DOWN:

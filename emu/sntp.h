@@ -4,7 +4,8 @@
  * A run asks the servers one after another, each for SNTP_SERVER_MS: the name's lookup and the
  * answer must come within it. A lookup or a socket that fails makes it the next server's turn at
  * once. The first good answer sets the device's calendar and publishes NTP_UPDATE(0); when no
- * server is left, NTP_ERROR. What is no answer to the last request changes nothing and is logged.
+ * server is left, NTP_ERROR. What is no answer of that server to that request changes nothing and
+ * is logged; one that asks to be left alone (a kiss-o'-death) ends its turn.
  */
 #pragma once
 
@@ -36,6 +37,7 @@ struct sntp {
     uint32_t tag;
     int sid; /* -1: none */
     struct timer timer;
+    struct endpoint remote; /* whom @sid asks */
     struct ntp_time origin; /* what the last request carried */
 
     /* socket.ntptm's fields */

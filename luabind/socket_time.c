@@ -23,7 +23,10 @@ static void set_servers(lua_State *L, struct sntp *sntp)
             lua_pop(L, 1);
             break;
         }
-        (void)sntp_set_server(sntp, slot, luaL_checkstring(L, -1));
+        if (!lua_isstring(L, -1))
+            luaL_error(L, "bad argument #1 to 'sntp' (server %d is a %s, not a string)", slot + 1,
+                       luaL_typename(L, -1));
+        (void)sntp_set_server(sntp, slot, lua_tostring(L, -1));
         lua_pop(L, 1);
     }
 }
