@@ -190,7 +190,7 @@ static int base_load(lua_State *L)
     bool has_env = lua_gettop(L) >= 4;
 
     luaL_checkany(L, 1);
-    lua_settop(L, 4);
+    lua_settop(L, has_env ? 4 : 3); /* an environment that is nil is one */
     lua_pushliteral(L, "t");
     lua_replace(L, 3);
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -260,9 +260,10 @@ static void set_compatibility(lua_State *L)
     lua_pop(L, 1);
 
     lua_getglobal(L, "load");
-    lua_pushcclosure(L, base_load, 1);
     lua_pushvalue(L, -1);
-    lua_setglobal(L, "loadstring");
+    lua_pushcclosure(L, base_load, 1);
+    lua_setglobal(L, "loadstring"); /* each its own: errors tell them apart */
+    lua_pushcclosure(L, base_load, 1);
     lua_setglobal(L, "load");
 
     luaL_requiref(L, "bit32", luaopen_bit32, 1);
