@@ -5,14 +5,16 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "adapters/keeper.h"
 #include "adapters/posix_priv.h"
 #include "emu/util.h"
 
 #define SOCKS_CAP_MIN 16
 
 /* The slots that only look take a const adapter; what is found from it is not const itself. */
-static struct posix *to_posix(const struct adapter *adapter)
+struct posix *to_posix(const struct adapter *adapter)
 {
     /* NOLINTNEXTLINE(performance-no-int-to-ptr) */
     return container_of((struct adapter *)(uintptr_t)adapter, struct posix, base);
@@ -25,6 +27,24 @@ static struct psock *to_psock(const struct adapter *adapter, int sid)
     assert(sid >= 0 && (size_t)sid < posix->socks_cap);
     assert(posix->socks[sid]);
     return posix->socks[sid];
+}
+
+int posix_socket(const struct posix *posix, int domain, int type)
+{
+    const char *ifname = posix->config.ifname;
+    int fd = posix->config.keeper ? keeper_socket(posix->config.keeper, domain, type, 0)
+                                  : socket(domain, type, 0);
+
+    if (fd < 0)
+        return posix->config.keeper ? fd : -errno;
+    if (*ifname &&
+        setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, ifname, sizeof(posix->config.ifname)) < 0) {
+        int rc = -errno;
+
+        close(fd);
+        return rc;
+    }
+    return fd;
 }
 
 socklen_t endpoint_to_sockaddr(const struct endpoint *ep, struct sockaddr_storage *storage)
@@ -243,7 +263,10 @@ static void op_flush(struct adapter *adapter)
 
 static size_t op_active(const struct adapter *adapter)
 {
-    return to_posix(adapter)->live;
+    const struct posix *posix = to_posix(adapter);
+
+    /* a link that is down may come up, and then what waits for it goes on */
+    return posix->live + (posix->netlink && !posix->is_link_up ? 1 : 0);
 }
 
 static void op_free(struct adapter *adapter)
@@ -254,6 +277,9 @@ static void op_free(struct adapter *adapter)
         if (posix->socks[sid])
             psock_free(posix->socks[sid]);
     timer_stop(posix->config.timers, &posix->sweep_timer);
+    posix_unwatch_link(posix);
+    if (posix->config.keeper)
+        keeper_stop(posix->config.keeper);
     free(posix->socks);
     free(posix->free_sids);
     free(posix->stage);

@@ -1,5 +1,5 @@
 /*
- * posix: an adapter on the host's own sockets.
+ * posix: an adapter on Linux's own sockets, the host's or those of another network namespace.
  *
  * How TX_OK is kept honest. LuatOS reports TX_OK when the peer has acknowledged every byte, and the
  * kernel taking the bytes says nothing about that. Three sources, from cheap to sure:
@@ -14,8 +14,11 @@
  */
 #pragma once
 
+#include <net/if.h>
+
 #include "emu/adapter.h"
 
+struct keeper;
 struct limits;
 struct log;
 struct loop;
@@ -28,7 +31,14 @@ struct posix_config {
     const struct vclock *clock;
     const struct limits *limits;
     struct adapter_info info; /* shown by socket.localIP, and the name servers */
+
+    /* What follows makes an adapter of one interface, ready when that is, and not at once. */
+    struct keeper *keeper; /* opens the sockets, in its namespace; NULL: here. Stopped by free() */
+    char ifname[IFNAMSIZ]; /* sockets are bound to it; "": to none */
 };
 
-/* Ready at once. Freed by ops->free(). */
+/* Freed by ops->free(). */
 struct adapter *posix_adapter_new(const struct posix_config *config);
+
+/* Watch the interface: the link's events, and @info's addresses, are the kernel's. 0 or -errno. */
+int posix_watch_link(struct adapter *adapter);

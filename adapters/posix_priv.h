@@ -1,4 +1,4 @@
-/* Included by posix.c, posix_tcp.c and posix_udp.c only. */
+/* Included by posix.c, posix_link.c, posix_tcp.c and posix_udp.c only. */
 #pragma once
 
 #include <sys/socket.h>
@@ -54,6 +54,8 @@ struct psock {
 struct posix {
     struct adapter base;
     struct posix_config config;
+    struct netlink *netlink; /* NULL: the link is always there */
+    bool is_link_up;         /* as posted last */
 
     struct psock **socks; /* by sid */
     size_t socks_cap;
@@ -70,6 +72,14 @@ struct posix {
 
     uint8_t *scratch; /* UDP: where datagrams land */
 };
+
+struct posix *to_posix(const struct adapter *adapter);
+
+/* As socket(2), where the adapter is; on its interface. A descriptor or -errno. */
+int posix_socket(const struct posix *posix, int domain, int type);
+
+/* posix_link.c */
+void posix_unwatch_link(struct posix *posix);
 
 void psock_post(const struct psock *sock, enum net_event_type type, uint32_t arg);
 

@@ -477,11 +477,11 @@ int posix_tcp_connect(struct psock *sock, const struct sock_spec *spec,
 {
     struct sockaddr_storage sa;
     socklen_t len = endpoint_to_sockaddr(remote, &sa);
-    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = posix_socket(sock->posix, sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC);
     int rc = 0;
 
     if (fd < 0)
-        return -errno;
+        return fd;
     sock->conn.fd = fd;
     set_options(fd, spec);
     if (spec->local_port)
@@ -585,10 +585,10 @@ static void on_listener(struct loop_fd *source, uint32_t events)
 }
 
 /* A listener for IPv6 and IPv4 where the host has IPv6, else for IPv4. */
-static int open_listener(uint16_t port)
+static int open_listener(const struct posix *posix, uint16_t port)
 {
     const int off = 0;
-    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = posix_socket(posix, AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC);
     int rc = -EAFNOSUPPORT;
 
     if (fd >= 0) {
@@ -600,9 +600,9 @@ static int open_listener(uint16_t port)
     }
     if (rc != -EAFNOSUPPORT && rc != -EADDRNOTAVAIL)
         return rc;
-    fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = posix_socket(posix, AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
-        return -errno;
+        return fd;
     rc = bind_port(fd, IP_FAMILY_V4, port);
     if (rc == 0)
         return fd;
@@ -612,7 +612,7 @@ static int open_listener(uint16_t port)
 
 int posix_tcp_listen(struct psock *sock, const struct sock_spec *spec, bool many)
 {
-    int fd = open_listener(spec->local_port);
+    int fd = open_listener(sock->posix, spec->local_port);
     int rc;
 
     if (fd < 0)

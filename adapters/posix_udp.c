@@ -95,10 +95,10 @@ static int open_socket(struct psock *sock, const struct endpoint *remote)
 {
     const int on = 1;
     int family = remote->family == IP_FAMILY_V6 ? AF_INET6 : AF_INET;
-    int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = posix_socket(sock->posix, family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (fd < 0)
-        return -errno;
+        return fd;
     (void)setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     sock->conn = (struct loop_fd){ .fd = fd, .ready = on_ready };

@@ -9,6 +9,7 @@
 static const char *const names[] = {
     [BINDING_OFF] = "off",
     [BINDING_HOST] = "host",
+    [BINDING_NETNS] = "netns",
 };
 
 const char *binding_name(enum binding binding)
@@ -23,12 +24,95 @@ void board_init(struct board *board)
 
     *board = (struct board){ 0 };
     for (int i = 0; i < ARRAY_LEN(document); i++)
-        board->bindings[document[i]] = BINDING_HOST;
+        board->slots[document[i]].binding = BINDING_HOST;
+}
+
+/* ---- --bind ----------------------------------------------------------------------------------- */
+
+#define DNS_PORT_NUMBER 53
+
+/* A piece of the text, up to a comma. */
+struct piece {
+    const char *text;
+    size_t len;
+};
+
+static bool next_piece(const char **at, struct piece *piece)
+{
+    if (!*at)
+        return false;
+    piece->text = *at;
+    piece->len = strcspn(*at, ",");
+    *at += piece->len;
+    *at = **at ? *at + 1 : NULL;
+    return true;
+}
+
+/* What follows @key in the piece, when it begins with it. */
+static bool has_key(const struct piece *piece, const char *key, struct piece *value)
+{
+    size_t len = strlen(key);
+
+    if (piece->len < len || memcmp(piece->text, key, len) != 0)
+        return false;
+    *value = (struct piece){ piece->text + len, piece->len - len };
+    return true;
+}
+
+static bool copy(const struct piece *piece, char to[], size_t cap)
+{
+    if (!piece->len || piece->len >= cap)
+        return false;
+    memcpy(to, piece->text, piece->len);
+    to[piece->len] = '\0';
+    return true;
+}
+
+static const char *take_kind(struct board_slot *slot, const struct piece *piece)
+{
+    struct piece value;
+
+    if (has_key(piece, "netns:", &value)) {
+        slot->binding = BINDING_NETNS;
+        return copy(&value, slot->netns, sizeof(slot->netns)) ? NULL
+                                                              : "netns:NAME lacks a usable name";
+    }
+    if (has_key(piece, "off", &value) && !value.len)
+        slot->binding = BINDING_OFF;
+    else if (has_key(piece, "host", &value) && !value.len)
+        slot->binding = BINDING_HOST;
+    else
+        return "an adapter is bound to host or netns:NAME, or is off";
+    return NULL;
+}
+
+static const char *take_option(struct board_slot *slot, const struct piece *piece)
+{
+    char text[ENDPOINT_TEXT_MAX];
+    struct endpoint dns = { .port = DNS_PORT_NUMBER };
+    struct piece value;
+
+    if (slot->binding == BINDING_OFF)
+        return "off takes nothing more";
+    if (has_key(piece, "dev=", &value))
+        return copy(&value, slot->ifname, sizeof(slot->ifname)) ? NULL
+                                                                : "dev= takes an interface's name";
+    if (!has_key(piece, "dns=", &value))
+        return "what follows the kind is dev=INTERFACE or dns=ADDRESS";
+    if (!copy(&value, text, sizeof(text)) || !endpoint_set_text(&dns, text))
+        return "dns= takes an address";
+    if (slot->dns_count == ADAPTER_DNS_MAX)
+        return "an adapter has four name servers at most";
+    slot->dns[slot->dns_count++] = dns;
+    return NULL;
 }
 
 const char *board_bind(struct board *board, const char *text, char why[], size_t why_cap)
 {
     const char *equals = strchr(text, '=');
+    struct board_slot slot = { 0 };
+    struct piece piece;
+    const char *at, *wrong;
     int id;
 
     if (!equals)
@@ -41,11 +125,12 @@ const char *board_bind(struct board *board, const char *text, char why[], size_t
                        (int)(equals - text), text);
         return why;
     }
-    for (int i = 0; i < ARRAY_LEN(names); i++) {
-        if (strcmp(equals + 1, names[i]) == 0) {
-            board->bindings[id] = (enum binding)i;
-            return NULL;
-        }
-    }
-    return "an adapter is bound to \"host\" or is \"off\"";
+    at = equals + 1;
+    (void)next_piece(&at, &piece);
+    wrong = take_kind(&slot, &piece);
+    while (!wrong && next_piece(&at, &piece))
+        wrong = take_option(&slot, &piece);
+    if (!wrong)
+        board->slots[id] = slot;
+    return wrong;
 }

@@ -7,21 +7,39 @@
 
 #include <stddef.h>
 
+#include "emu/adapter.h"
 #include "emu/adapter_table.h"
 
+#define BOARD_NAME_MAX   256 /* of a namespace or its path, with its end */
+#define BOARD_IFNAME_MAX 16  /* linux/if.h IFNAMSIZ */
+
 enum binding {
-    BINDING_OFF,  /* the board has no such adapter */
-    BINDING_HOST, /* the host's own network */
+    BINDING_OFF,   /* the board has no such adapter */
+    BINDING_HOST,  /* the host's own network */
+    BINDING_NETNS, /* another network namespace */
+};
+
+/* One adapter's. */
+struct board_slot {
+    enum binding binding;
+    char netns[BOARD_NAME_MAX];    /* BINDING_NETNS: a name of ip-netns(8) or a path */
+    char ifname[BOARD_IFNAME_MAX]; /* "": whichever the routes lead to */
+    struct endpoint dns[ADAPTER_DNS_MAX];
+    size_t dns_count; /* 0: those of the host */
 };
 
 struct board {
-    enum binding bindings[ADAPTER_COUNT];
+    struct board_slot slots[ADAPTER_COUNT];
 };
 
 /* The laptop. */
 void board_init(struct board *board);
 
-/* "ADAPTER=BINDING" of --bind. NULL, or what is wrong with it, for people; static or in @why. */
+/*
+ * --bind: "ADAPTER=off", "ADAPTER=host[,dev=IFACE][,dns=IP]" or "ADAPTER=netns:NAME[,dev=..][,dns=..]"
+ * with dns up to ADAPTER_DNS_MAX times. NULL, or what is wrong with it, for people; static or in
+ * @why.
+ */
 const char *board_bind(struct board *board, const char *text, char why[], size_t why_cap);
 
 /* "host" and so on. */

@@ -345,10 +345,12 @@ static const char *print_man(struct cli *cli, const char *value, char why[WHY_MA
 /* ---- the table ---------------------------------------------------------------------------- */
 
 static const struct option_row rows[] = {
-    { 0, "bind", "ADAPTER=host|off",
-      "bind an adapter to the host's network, or leave it out of\n"
-      "the board; may be repeated. Default: LWIP_GP, LWIP_STA,\n"
-      "LWIP_AP, LWIP_ETH, ETH0 and USB are on the host's",
+    { 0, "bind", "ADAPTER=KIND",
+      "put an adapter on the network KIND: host, netns:NAME (or a\n"
+      "namespace's path), or off; with ,dev=IFACE for one\n"
+      "interface of it and ,dns=IP for its name servers. May be\n"
+      "repeated. Default: LWIP_GP, LWIP_STA, LWIP_AP, LWIP_ETH,\n"
+      "ETH0 and USB are on the host's",
       set_bind },
     { 0, "color", "auto|always|never", "colours in the log; auto: on a terminal", set_color },
     { 0, "exit-on", "idle|never",

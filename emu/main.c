@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "adapters/hostinfo.h"
+#include "adapters/keeper.h"
 #include "adapters/lab/lab.h"
 #include "adapters/posix.h"
+#include "adapters/privilege.h"
 #include "emu/cli.h"
 #include "emu/device.h"
 #include "emu/exit_code.h"
@@ -171,26 +173,75 @@ static int start_lab(struct device *device, struct lab **lab, struct adapter_inf
     return 0;
 }
 
-/* Put the board's adapters on their networks. */
-static void plug_adapters(struct device *device, const struct board *board,
-                          const struct adapter_info *info)
+/* Enter the namespaces of the board, while that may be allowed. False: one can't be, which was said. */
+static bool start_keepers(const struct board *board, struct keeper *keepers[ADAPTER_COUNT])
+{
+    char why[KEEPER_WHY_MAX];
+
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
+        const struct board_slot *slot = &board->slots[id];
+
+        if (slot->binding != BINDING_NETNS)
+            continue;
+        if (keeper_start(&keepers[id], slot->netns, why) < 0) {
+            (void)fprintf(stderr, "luatos-emu: --bind %s: %s\n", adapter_name((enum adapter_id)id),
+                          why);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void stop_keepers(struct keeper *keepers[ADAPTER_COUNT])
+{
+    for (int id = 0; id < ADAPTER_COUNT; id++)
+        if (keepers[id])
+            keeper_stop(keepers[id]);
+}
+
+/* Put one adapter on its network; its keeper is taken over. 0 or -errno. */
+static int plug_adapter(struct device *device, enum adapter_id id, const struct board_slot *slot,
+                        const struct adapter_info *info, struct keeper **keeper)
+{
+    struct posix_config config = { .loop = &device->loop,
+                                   .timers = &device->timers,
+                                   .clock = &device->clock,
+                                   .limits = &device->limits,
+                                   .info = *info,
+                                   .keeper = *keeper };
+    struct adapter *adapter;
+
+    *keeper = NULL;
+    memcpy(config.ifname, slot->ifname, sizeof(config.ifname));
+    if (slot->dns_count) {
+        memcpy(config.info.dns, slot->dns, sizeof(slot->dns));
+        config.info.dns_count = slot->dns_count;
+    }
+    adapter = posix_adapter_new(&config);
+    net_register(&device->net, adapter, id);
+    if (!config.keeper && !*config.ifname)
+        return 0;
+    return posix_watch_link(adapter);
+}
+
+/* Put the board's adapters on their networks. 0 or -errno, which was said. */
+static int plug_adapters(struct device *device, const struct board *board,
+                         const struct adapter_info *info, struct keeper *keepers[ADAPTER_COUNT])
 {
     for (int id = 0; id < ADAPTER_COUNT; id++) {
-        switch (board->bindings[id]) {
-        case BINDING_OFF:
-            break;
-        case BINDING_HOST:
-            net_register(&device->net,
-                         posix_adapter_new(&(struct posix_config){ .loop = &device->loop,
-                                                                   .timers = &device->timers,
-                                                                   .clock = &device->clock,
-                                                                   .limits = &device->limits,
-                                                                   .info = *info }),
-                         (enum adapter_id)id);
-            break;
+        int rc;
+
+        if (board->slots[id].binding == BINDING_OFF)
+            continue;
+        rc = plug_adapter(device, (enum adapter_id)id, &board->slots[id], info, &keepers[id]);
+        if (rc < 0) {
+            log_say(&device->log, "--bind %s: its link can't be watched: %s",
+                    adapter_name((enum adapter_id)id), strerror(-rc));
+            return rc;
         }
     }
     net_publish_links(&device->net);
+    return 0;
 }
 
 static int run_vm(const struct cli *cli, struct device *device, struct vfs *vfs, const char *script)
@@ -216,7 +267,7 @@ static int run_vm(const struct cli *cli, struct device *device, struct vfs *vfs,
 }
 
 static int run_device(const struct cli *cli, int trace_fd, int keylog_fd, struct vfs *vfs,
-                      const char *script)
+                      const char *script, struct keeper *keepers[ADAPTER_COUNT])
 {
     const struct device_config config = device_config_of(cli, trace_fd);
     struct adapter_info info;
@@ -239,8 +290,9 @@ static int run_device(const struct cli *cli, int trace_fd, int keylog_fd, struct
     }
     device.net.tls.keylog_fd = keylog_fd;
     device.net.tls.allows_1_3 = cli->allows_tls_1_3;
-    plug_adapters(&device, &cli->board, &info);
-    code = run_vm(cli, &device, vfs, script);
+    code = plug_adapters(&device, &cli->board, &info, keepers) < 0
+               ? EXIT_CODE_ENVIRONMENT
+               : run_vm(cli, &device, vfs, script);
     if (lab)
         lab_close(lab);
     if (code == EXIT_CODE_OK && (device.log.write_error || device.trace.write_error))
@@ -252,6 +304,7 @@ static int run_device(const struct cli *cli, int trace_fd, int keylog_fd, struct
 int main(int argc, char *argv[])
 {
     char script[PROJECT_PATH_MAX], why[WHY_MAX];
+    struct keeper *keepers[ADAPTER_COUNT] = { 0 };
     const char *wrong;
     struct vfs *vfs;
     struct cli cli;
@@ -270,14 +323,24 @@ int main(int argc, char *argv[])
     keylog_fd = open_keylog(cli.keylog);
     if (trace_fd == -2 || keylog_fd == -2)
         return EXIT_CODE_USAGE;
+    if (!start_keepers(&cli.board, keepers)) {
+        stop_keepers(keepers);
+        return EXIT_CODE_ENVIRONMENT;
+    }
+    if (privilege_drop(why) < 0) {
+        (void)fprintf(stderr, "luatos-emu: %s\n", why);
+        stop_keepers(keepers);
+        return EXIT_CODE_ENVIRONMENT;
+    }
     vfs = vfs_new();
     wrong = project_open(vfs, cli.paths, cli.paths_count, script, why, sizeof(why));
     if (wrong) {
         (void)fprintf(stderr, "luatos-emu: %s\n", wrong);
         code = EXIT_CODE_NO_SCRIPT;
     } else {
-        code = run_device(&cli, trace_fd, keylog_fd, vfs, script);
+        code = run_device(&cli, trace_fd, keylog_fd, vfs, script, keepers);
     }
     vfs_free(vfs);
+    stop_keepers(keepers);
     return code;
 }

@@ -1,0 +1,16 @@
+/*
+ * privilege: what the process that runs the script may do, and no more.
+ *
+ * Called once, when everything that needs privileges has been done and before the first line of
+ * Lua. It is for good: no_new_privs (prctl(2)) keeps programs from giving anything back.
+ */
+#pragma once
+
+#define PRIVILEGE_WHY_MAX 128
+
+/*
+ * Become the user who called sudo, where there is one, and drop every capability; only a true root
+ * keeps CAP_NET_BIND_SERVICE, so that a script can listen on ports below 1024 as it does on a
+ * module. 0 or -errno, with @why for people.
+ */
+int privilege_drop(char why[PRIVILEGE_WHY_MAX]);
