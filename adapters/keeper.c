@@ -15,10 +15,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "adapters/netlink.h"
 #include "emu/util.h"
 
 #define NAMED_FOLDER "/run/netns/" /* ip-netns(8) */
 #define PATH_CAP     4096
+#define ID_MAP_MAX   32
 #define KEPT_FD      (STDERR_FILENO + 1) /* the child's end of the pair */
 
 struct keeper {
@@ -26,11 +28,17 @@ struct keeper {
     int fd; /* our end of the pair */
 };
 
+enum request_kind { REQUEST_SOCKET, REQUEST_ADD_LINK, REQUEST_SET_LINK };
+
 struct request {
+    enum request_kind kind;
+    int place;
     int domain, type, protocol;
+    struct keeper_link link;
+    bool is_up;
 };
 
-/* With a descriptor when @rc is 0. The first one, without, says whether the namespace was entered. */
+/* With a descriptor where one was asked for. The first one says whether the keeper is ready. */
 struct reply {
     int rc;
 };
@@ -121,88 +129,264 @@ static int enter(const char *path)
     return rc;
 }
 
-static void answer_requests(int fd)
+/* ---- the child: a network of its own ------------------------------------------------------------ */
+
+#define BRIDGE "lab"
+
+struct child {
+    int fd;                        /* its end of the pair */
+    int places[KEEPER_PLACES_MAX]; /* namespaces; KEEPER_HOME is the first */
+    int places_count;
+    int here; /* place that the child is in */
+};
+
+static int go_to(struct child *child, int place)
+{
+    if (place < 0 || place >= child->places_count)
+        return -EINVAL;
+    if (child->here != place && setns(child->places[place], CLONE_NEWNET) < 0)
+        return -errno;
+    child->here = place;
+    return 0;
+}
+
+static int write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int rc = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (write(fd, text, strlen(text)) < 0)
+        rc = -errno;
+    close(fd);
+    return rc;
+}
+
+/* Be root of a user namespace in which the caller is the only user. */
+static int become_own_root(void)
+{
+    char map[ID_MAP_MAX];
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    int rc;
+
+    if (unshare(CLONE_NEWUSER) < 0)
+        return -errno;
+    rc = write_file("/proc/self/setgroups", "deny");
+    (void)snprintf(map, sizeof(map), "0 %u 1", (unsigned)gid);
+    if (rc == 0)
+        rc = write_file("/proc/self/gid_map", map);
+    (void)snprintf(map, sizeof(map), "0 %u 1", (unsigned)uid);
+    return rc < 0 ? rc : write_file("/proc/self/uid_map", map);
+}
+
+/* A fresh network namespace with loopback; it is a place from now on, and the child is in it. */
+static int add_place(struct child *child)
+{
+    int rc, ns;
+
+    if (child->places_count == KEEPER_PLACES_MAX)
+        return -ENOSPC;
+    if (unshare(CLONE_NEWNET) < 0)
+        return -errno;
+    ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (ns < 0)
+        return -errno;
+    child->here = child->places_count;
+    child->places[child->places_count++] = ns;
+    rc = netlink_set_up("lo", true);
+    /* servers there may have the well-known ports, and nobody has privileges */
+    return rc < 0 ? rc : write_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+}
+
+static int make_network(struct child *child, const struct keeper_link *bridge)
+{
+    int rc = add_place(child);
+
+    if (rc == -EPERM) { /* without root: in a user namespace of one's own */
+        rc = become_own_root();
+        if (rc == 0)
+            rc = add_place(child);
+    }
+    if (rc == 0)
+        rc = netlink_add_bridge(BRIDGE);
+    return rc < 0 ? rc : netlink_add_address(BRIDGE, &bridge->ip, bridge->prefix_len);
+}
+
+static void name_port(int place, char port[IFNAMSIZ])
+{
+    (void)snprintf(port, IFNAMSIZ, "port%d", place);
+}
+
+static int add_link(struct child *child, const struct keeper_link *link)
+{
+    char port[IFNAMSIZ];
+    int rc = add_place(child);
+    int place = child->here;
+
+    name_port(place, port);
+    if (rc == 0)
+        rc = go_to(child, KEEPER_HOME);
+    if (rc == 0)
+        rc = netlink_add_veth(port, BRIDGE, link->ifname, child->places[place]);
+    if (rc == 0)
+        rc = go_to(child, place);
+    if (rc == 0)
+        rc = netlink_add_address(link->ifname, &link->ip, link->prefix_len);
+    if (rc == 0)
+        rc = netlink_set_up(link->ifname, true);
+    if (rc == 0)
+        rc = netlink_add_default_route(link->ifname, &link->gateway);
+    return rc < 0 ? rc : place;
+}
+
+static int set_link(struct child *child, int place, bool is_up)
+{
+    char port[IFNAMSIZ];
+    int rc = place == KEEPER_HOME ? -EINVAL : go_to(child, KEEPER_HOME);
+
+    name_port(place, port);
+    return rc < 0 ? rc : netlink_set_up(port, is_up);
+}
+
+static int open_socket(struct child *child, const struct request *request, int *made)
+{
+    int rc = go_to(child, request->place);
+
+    if (rc < 0)
+        return rc;
+    *made = socket(request->domain, request->type, request->protocol);
+    return *made < 0 ? -errno : 0;
+}
+
+static int answer(struct child *child, const struct request *request, int *made)
+{
+    switch (request->kind) {
+    case REQUEST_SOCKET:
+        return open_socket(child, request, made);
+    case REQUEST_ADD_LINK:
+        return add_link(child, &request->link);
+    case REQUEST_SET_LINK:
+        return set_link(child, request->place, request->is_up);
+    }
+    return -EINVAL;
+}
+
+static void answer_requests(struct child *child)
 {
     struct request request;
-    ssize_t n;
 
     for (;;) {
-        int made;
+        ssize_t n = recv(child->fd, &request, sizeof(request), 0);
+        int made = -1;
+        int rc;
 
-        n = recv(fd, &request, sizeof(request), 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n != sizeof(request)) /* the parent is gone */
             return;
-        made = socket(request.domain, request.type, request.protocol);
-        if (send_reply(fd, made < 0 ? -errno : 0, made) < 0)
+        rc = answer(child, &request, &made);
+        if (send_reply(child->fd, rc, made) < 0)
             return;
         if (made >= 0)
             close(made);
     }
 }
 
-static _Noreturn void be_keeper(const char *path, int fd)
+/* What a keeper begins with. */
+struct beginning {
+    const char *path;          /* of the namespace to enter; NULL: make one */
+    struct keeper_link bridge; /* its address */
+};
+
+static int begin(struct child *child, const struct beginning *beginning)
 {
+    int rc;
+
+    if (!beginning->path)
+        return make_network(child, &beginning->bridge);
+    rc = enter(beginning->path);
+    if (rc < 0)
+        return rc;
+    child->places[child->places_count++] = -1; /* never left */
+    return 0;
+}
+
+static _Noreturn void be_keeper(const struct beginning *beginning, int fd)
+{
+    struct child child = { .fd = KEPT_FD };
     int rc;
 
     if (fd != KEPT_FD && dup2(fd, KEPT_FD) < 0)
         _exit(1);
     (void)close_range(KEPT_FD + 1, ~0U, 0); /* other keepers' pairs, the log, the trace */
-    fd = KEPT_FD;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGINT, SIG_IGN); /* Ctrl-C is for the whole group; the parent decides */
-    rc = enter(path);
-    if (send_reply(fd, rc, -1) == 0 && rc == 0)
-        answer_requests(fd);
+    rc = begin(&child, beginning);
+    if (send_reply(child.fd, rc, -1) == 0 && rc == 0)
+        answer_requests(&child);
     _exit(0);
 }
 
 /* ---- the parent -------------------------------------------------------------------------------------- */
 
-static void explain(char why[KEEPER_WHY_MAX], const char *path, int rc)
-{
-    const char *help =
-        rc == -ENOENT   ? "there is no such namespace: ip netns list shows those there are"
-        : rc == -EPERM  ? "that needs root, or a namespace that you have made yourself"
-        : rc == -EINVAL ? "that is no network namespace"
-                        : strerror(-rc);
-
-    (void)snprintf(why, KEEPER_WHY_MAX, "the network namespace %.128s can't be entered: %s", path,
-                   help);
-}
-
-int keeper_start(struct keeper **out, const char *name, char why[KEEPER_WHY_MAX])
+/* 0 or -errno. */
+static int start(struct keeper **out, const struct beginning *beginning)
 {
     struct keeper *keeper;
-    char path[PATH_CAP];
     int pair[2], none, rc;
     pid_t pid;
 
-    (void)snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : NAMED_FOLDER, name);
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-        rc = -errno;
-        explain(why, path, rc);
-        return rc;
-    }
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
     pid = fork();
-    if (pid == 0) {
-        close(pair[0]);
-        be_keeper(path, pair[1]);
-    }
+    if (pid == 0)
+        be_keeper(beginning, pair[1]);
     rc = pid < 0 ? -errno : 0;
     close(pair[1]);
     if (rc == 0)
         rc = receive_reply(pair[0], &none);
     keeper = xcalloc(1, sizeof(*keeper));
     *keeper = (struct keeper){ .pid = pid, .fd = pair[0] };
-    if (rc < 0) {
-        explain(why, path, rc);
+    if (rc < 0)
         keeper_stop(keeper);
-        return rc;
-    }
-    *out = keeper;
-    return 0;
+    else
+        *out = keeper;
+    return rc;
+}
+
+int keeper_enter(struct keeper **keeper, const char *name, char why[KEEPER_WHY_MAX])
+{
+    char path[PATH_CAP];
+    const struct beginning beginning = { .path = path };
+    const char *help;
+    int rc;
+
+    (void)snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : NAMED_FOLDER, name);
+    rc = start(keeper, &beginning);
+    if (rc == 0)
+        return 0;
+    help = rc == -ENOENT  ? "there is no such namespace: ip netns list shows those there are"
+           : rc == -EPERM ? "that needs root, or a namespace that you have made yourself"
+                          : strerror(-rc);
+    (void)snprintf(why, KEEPER_WHY_MAX, "the network namespace %.128s can't be entered: %s", path,
+                   help);
+    return rc;
+}
+
+int keeper_make(struct keeper **keeper, const struct endpoint *ip, unsigned prefix_len,
+                char why[KEEPER_WHY_MAX])
+{
+    const struct beginning beginning = { .bridge = { .ip = *ip, .prefix_len = prefix_len } };
+    int rc = start(keeper, &beginning);
+
+    if (rc < 0)
+        (void)snprintf(why, KEEPER_WHY_MAX, "no network can be made here: %s%s", strerror(-rc),
+                       rc == -EPERM || rc == -EACCES || rc == -ENOSPC
+                           ? ": it takes root, or a system that allows user namespaces"
+                           : "");
+    return rc;
 }
 
 void keeper_stop(struct keeper *keeper)
@@ -213,15 +397,36 @@ void keeper_stop(struct keeper *keeper)
     free(keeper);
 }
 
-int keeper_socket(struct keeper *keeper, int domain, int type, int protocol)
+static int ask(struct keeper *keeper, const struct request *request, int *fd)
 {
-    const struct request request = { domain, type, protocol };
-    int fd, rc;
-
-    if (send(keeper->fd, &request, sizeof(request), MSG_NOSIGNAL) < 0)
+    if (send(keeper->fd, request, sizeof(*request), MSG_NOSIGNAL) < 0)
         return -errno;
-    rc = receive_reply(keeper->fd, &fd);
-    if (rc < 0 && fd >= 0)
-        close(fd);
+    return receive_reply(keeper->fd, fd);
+}
+
+int keeper_add_link(struct keeper *keeper, const struct keeper_link *link)
+{
+    const struct request request = { .kind = REQUEST_ADD_LINK, .link = *link };
+    int none;
+
+    return ask(keeper, &request, &none);
+}
+
+int keeper_set_link(struct keeper *keeper, int place, bool is_up)
+{
+    const struct request request = { .kind = REQUEST_SET_LINK, .place = place, .is_up = is_up };
+    int none;
+
+    return ask(keeper, &request, &none);
+}
+
+int keeper_socket(struct keeper *keeper, int place, int domain, int type, int protocol)
+{
+    const struct request request = {
+        .kind = REQUEST_SOCKET, .place = place, .domain = domain, .type = type, .protocol = protocol
+    };
+    int fd;
+    int rc = ask(keeper, &request, &fd);
+
     return rc < 0 ? rc : fd < 0 ? -EPROTO : fd;
 }

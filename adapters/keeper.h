@@ -1,18 +1,28 @@
 /*
- * keeper: a child process that stands in another network namespace and opens sockets there.
+ * keeper: a child process that stands in other network namespaces, and opens sockets there.
  *
- * Entering a namespace needs privilege, running a script must have none. So each namespace that an
- * adapter lives in has a keeper: forked before the script's process gives its privileges up, it
- * enters the namespace once, keeps what of them a socket may need there, and then answers one kind
- * of request over a socket pair: open this socket. The descriptor comes back (SCM_RIGHTS, unix(7))
- * and is used from the one loop. Threads would do for entering, but share their process's
- * credentials and memory with the script; a process shares neither. It ends with its parent.
+ * Entering a namespace and changing a link need privilege, running a script must have none. So a
+ * keeper is forked before the script's process gives its privileges up. It enters a namespace, or
+ * makes a network of its own, and then answers a handful of typed requests over a socket pair: open
+ * this socket, add this link, set this link up or down. A socket comes back as a descriptor
+ * (SCM_RIGHTS, unix(7)) and is used from the one loop. Threads would do for entering, but share
+ * their process's credentials and memory with the script; a process shares neither. It ends with
+ * its parent, and with it go the namespaces that it has made and the links in them.
+ *
+ * A network of its own is a namespace with a bridge, "lab", and for each link a namespace that
+ * hangs on it by a veth pair. Without root it lies in a user namespace (user_namespaces(7)).
  */
 #pragma once
 
+#include <net/if.h>
+#include <stdbool.h>
 #include <stddef.h>
 
-#define KEEPER_WHY_MAX 256
+#include "emu/endpoint.h"
+
+#define KEEPER_WHY_MAX    256
+#define KEEPER_PLACES_MAX 16 /* namespaces of one keeper */
+#define KEEPER_HOME       0  /* the place that it has entered, or that of the bridge */
 
 struct keeper;
 
@@ -21,10 +31,26 @@ struct keeper;
  * with @why for people. Of a namespace that another user namespace owns, that one is entered
  * first, where the caller may.
  */
-int keeper_start(struct keeper **keeper, const char *name, char why[KEEPER_WHY_MAX]);
+int keeper_enter(struct keeper **keeper, const char *name, char why[KEEPER_WHY_MAX]);
+
+/* Make a network, whose bridge has the address @ip. The same results. */
+int keeper_make(struct keeper **keeper, const struct endpoint *ip, unsigned prefix_len,
+                char why[KEEPER_WHY_MAX]);
 
 /* End the child; descriptors that it gave away live on. */
 void keeper_stop(struct keeper *keeper);
 
-/* As socket(2), there. A descriptor or -errno. Blocks for the child's answer: some 20 us. */
-int keeper_socket(struct keeper *keeper, int domain, int type, int protocol);
+struct keeper_link {
+    char ifname[IFNAMSIZ]; /* in its namespace */
+    struct endpoint ip, gateway;
+    unsigned prefix_len;
+};
+
+/* Of a made network: add a namespace with this link, up. Its place (1, 2, ...) or -errno. */
+int keeper_add_link(struct keeper *keeper, const struct keeper_link *link);
+
+/* Plug the link of @place in or out, at the bridge. 0 or -errno. */
+int keeper_set_link(struct keeper *keeper, int place, bool is_up);
+
+/* As socket(2), in @place. A descriptor or -errno. Blocks for the child's answer: some 20 us. */
+int keeper_socket(struct keeper *keeper, int place, int domain, int type, int protocol);

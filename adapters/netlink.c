@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <netlink/errno.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
+#include <netlink/route/link/bridge.h>
+#include <netlink/route/link/veth.h>
 #include <netlink/route/route.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,4 +231,171 @@ bool netlink_read(struct netlink *netlink, struct adapter_info *info)
     nl_cache_free(addresses);
     nl_cache_free(links);
     return is_ready;
+}
+
+/* ---- making links ------------------------------------------------------------------------------- */
+
+/* libnl's error as errno's. */
+static int to_errno(int error)
+{
+    static const struct {
+        int nl, errnum;
+    } rows[] = {
+        { NLE_PERM, EPERM },           { NLE_NOACCESS, EACCES },
+        { NLE_EXIST, EEXIST },         { NLE_OBJ_NOTFOUND, ENODEV },
+        { NLE_NODEV, ENODEV },         { NLE_OPNOTSUPP, EOPNOTSUPP },
+        { NLE_NOMEM, ENOMEM },         { NLE_INVAL, EINVAL },
+        { NLE_NOADDR, EADDRNOTAVAIL }, { NLE_AF_NOSUPPORT, EAFNOSUPPORT },
+    };
+
+    for (int i = 0; i < ARRAY_LEN(rows); i++)
+        if (-error == rows[i].nl)
+            return -rows[i].errnum;
+    return error < 0 ? -EIO : 0;
+}
+
+static int connect_here(struct nl_sock **sock)
+{
+    int rc;
+
+    *sock = nl_socket_alloc();
+    if (!*sock)
+        return -ENOMEM;
+    rc = to_errno(nl_connect(*sock, NETLINK_ROUTE));
+    if (rc < 0)
+        nl_socket_free(*sock);
+    return rc;
+}
+
+/* Add @link, which is freed. */
+static int add_link(struct nl_sock *sock, struct rtnl_link *link)
+{
+    int rc = link ? to_errno(rtnl_link_add(sock, link, NLM_F_CREATE | NLM_F_EXCL)) : -ENOMEM;
+
+    if (link)
+        rtnl_link_put(link);
+    return rc;
+}
+
+int netlink_add_bridge(const char *ifname)
+{
+    struct nl_sock *sock;
+    struct rtnl_link *link;
+    int rc = connect_here(&sock);
+
+    if (rc < 0)
+        return rc;
+    link = rtnl_link_bridge_alloc();
+    if (link) {
+        rtnl_link_set_name(link, ifname);
+        rtnl_link_set_flags(link, IFF_UP);
+    }
+    rc = add_link(sock, link);
+    nl_socket_free(sock);
+    return rc;
+}
+
+int netlink_add_veth(const char *port, const char *bridge, const char *ifname, int netns)
+{
+    int bridge_index = (int)if_nametoindex(bridge);
+    struct nl_sock *sock;
+    struct rtnl_link *link;
+    int rc = connect_here(&sock);
+
+    if (rc < 0)
+        return rc;
+    link = rtnl_link_veth_alloc();
+    if (link) {
+        struct rtnl_link *peer = rtnl_link_veth_get_peer(link);
+
+        rtnl_link_set_name(link, port);
+        rtnl_link_set_master(link, bridge_index);
+        rtnl_link_set_flags(link, IFF_UP);
+        rtnl_link_set_name(peer, ifname);
+        rtnl_link_set_ns_fd(peer, netns);
+        rtnl_link_put(peer);
+    }
+    rc = add_link(sock, link);
+    nl_socket_free(sock);
+    return rc;
+}
+
+int netlink_set_up(const char *ifname, bool is_up)
+{
+    struct nl_sock *sock;
+    struct rtnl_link *as_is, *change;
+    int rc = connect_here(&sock);
+
+    if (rc < 0)
+        return rc;
+    rc = to_errno(rtnl_link_get_kernel(sock, 0, ifname, &as_is));
+    if (rc == 0) {
+        change = rtnl_link_alloc();
+        if (is_up)
+            rtnl_link_set_flags(change, IFF_UP);
+        else
+            rtnl_link_unset_flags(change, IFF_UP);
+        rc = to_errno(rtnl_link_change(sock, as_is, change, 0));
+        rtnl_link_put(change);
+        rtnl_link_put(as_is);
+    }
+    nl_socket_free(sock);
+    return rc;
+}
+
+static struct nl_addr *build_addr(const struct endpoint *ep, unsigned prefix_len)
+{
+    int family = ep->family == IP_FAMILY_V6 ? AF_INET6 : AF_INET;
+    struct nl_addr *addr = nl_addr_build(family, ep->addr, endpoint_addr_len(ep));
+
+    if (addr)
+        nl_addr_set_prefixlen(addr, (int)prefix_len);
+    return addr;
+}
+
+int netlink_add_address(const char *ifname, const struct endpoint *ip, unsigned prefix_len)
+{
+    struct nl_addr *local = build_addr(ip, prefix_len);
+    struct rtnl_addr *address = rtnl_addr_alloc();
+    struct nl_sock *sock;
+    int rc = local && address ? connect_here(&sock) : -ENOMEM;
+
+    if (rc == 0) {
+        rtnl_addr_set_ifindex(address, (int)if_nametoindex(ifname));
+        rc = to_errno(rtnl_addr_set_local(address, local));
+        if (rc == 0)
+            rc = to_errno(rtnl_addr_add(sock, address, 0));
+        nl_socket_free(sock);
+    }
+    if (address)
+        rtnl_addr_put(address);
+    nl_addr_put(local);
+    return rc;
+}
+
+int netlink_add_default_route(const char *ifname, const struct endpoint *gateway)
+{
+    static const struct endpoint everywhere = { .family = IP_FAMILY_V4 };
+    struct nl_addr *to = build_addr(&everywhere, 0), *via = build_addr(gateway, V4_BITS);
+    struct rtnl_route *route = rtnl_route_alloc();
+    struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
+    struct nl_sock *sock;
+    int rc = to && via && route && hop ? connect_here(&sock) : -ENOMEM;
+
+    if (rc == 0) {
+        rtnl_route_nh_set_ifindex(hop, (int)if_nametoindex(ifname));
+        rtnl_route_nh_set_gateway(hop, via);
+        rtnl_route_add_nexthop(route, hop);
+        hop = NULL; /* the route's from here on */
+        (void)rtnl_route_set_dst(route, to);
+        rc = to_errno(rtnl_route_add(sock, route, 0));
+        nl_socket_free(sock);
+    }
+    if (hop)
+        rtnl_route_nh_free(hop);
+    if (route)
+        rtnl_route_put(route);
+    nl_addr_put(via);
+    nl_addr_put(to);
+    return rc;
 }

@@ -36,3 +36,23 @@ void netlink_close(struct netlink *netlink);
  * or no IPv4 address. Of @info, addresses and gateway are set and the rest is left.
  */
 bool netlink_read(struct netlink *netlink, struct adapter_info *info);
+
+/*
+ * ---- making links ----
+ *
+ * In the network namespace that the calling thread is in; each 0 or -errno, and none blocks but
+ * for the kernel's answer.
+ */
+
+/* A bridge (IEEE 802.1D, without spanning tree), up. */
+int netlink_add_bridge(const char *ifname);
+
+/*
+ * A veth pair (veth(4)): @port stays here as a port of @bridge, up; its other end is @ifname in the
+ * namespace @netns.
+ */
+int netlink_add_veth(const char *port, const char *bridge, const char *ifname, int netns);
+
+int netlink_set_up(const char *ifname, bool is_up);
+int netlink_add_address(const char *ifname, const struct endpoint *ip, unsigned prefix_len);
+int netlink_add_default_route(const char *ifname, const struct endpoint *gateway);

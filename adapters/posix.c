@@ -32,8 +32,9 @@ static struct psock *to_psock(const struct adapter *adapter, int sid)
 int posix_socket(const struct posix *posix, int domain, int type)
 {
     const char *ifname = posix->config.ifname;
-    int fd = posix->config.keeper ? keeper_socket(posix->config.keeper, domain, type, 0)
-                                  : socket(domain, type, 0);
+    int fd = posix->config.keeper
+                 ? keeper_socket(posix->config.keeper, posix->config.place, domain, type, 0)
+                 : socket(domain, type, 0);
 
     if (fd < 0)
         return posix->config.keeper ? fd : -errno;
@@ -278,8 +279,6 @@ static void op_free(struct adapter *adapter)
             psock_free(posix->socks[sid]);
     timer_stop(posix->config.timers, &posix->sweep_timer);
     posix_unwatch_link(posix);
-    if (posix->config.keeper)
-        keeper_stop(posix->config.keeper);
     free(posix->socks);
     free(posix->free_sids);
     free(posix->stage);

@@ -33,7 +33,8 @@ struct posix_config {
     struct adapter_info info; /* shown by socket.localIP, and the name servers */
 
     /* What follows makes an adapter of one interface, ready when that is, and not at once. */
-    struct keeper *keeper; /* opens the sockets, in its namespace; NULL: here. Stopped by free() */
+    struct keeper *keeper; /* opens the sockets, in its @place; NULL: here. Not owned */
+    int place;
     char ifname[IFNAMSIZ]; /* sockets are bound to it; "": to none */
 };
 

@@ -14,7 +14,7 @@ static int open_there(void *ctx, int domain, int type, int protocol)
     int fd;
 
     if (posix->config.keeper)
-        return keeper_socket(posix->config.keeper, domain, type, protocol);
+        return keeper_socket(posix->config.keeper, posix->config.place, domain, type, protocol);
     fd = socket(domain, type, protocol);
     return fd < 0 ? -errno : fd;
 }

@@ -10,6 +10,7 @@ static const char *const names[] = {
     [BINDING_OFF] = "off",
     [BINDING_HOST] = "host",
     [BINDING_NETNS] = "netns",
+    [BINDING_LAB] = "lab",
 };
 
 const char *binding_name(enum binding binding)
@@ -24,7 +25,23 @@ void board_init(struct board *board)
 
     *board = (struct board){ 0 };
     for (int i = 0; i < ARRAY_LEN(document); i++)
-        board->slots[document[i]].binding = BINDING_HOST;
+        board->slots[document[i]] =
+            (struct board_slot){ .binding = BINDING_HOST, .is_default = true };
+}
+
+void board_use_lab(struct board *board)
+{
+    for (int id = 0; id < ADAPTER_COUNT; id++)
+        if (board->slots[id].is_default)
+            board->slots[id].binding = BINDING_LAB;
+}
+
+bool board_has_lab(const struct board *board)
+{
+    for (int id = 0; id < ADAPTER_COUNT; id++)
+        if (board->slots[id].binding == BINDING_LAB)
+            return true;
+    return false;
 }
 
 /* ---- --bind ----------------------------------------------------------------------------------- */
@@ -81,8 +98,10 @@ static const char *take_kind(struct board_slot *slot, const struct piece *piece)
         slot->binding = BINDING_OFF;
     else if (has_key(piece, "host", &value) && !value.len)
         slot->binding = BINDING_HOST;
+    else if (has_key(piece, "lab", &value) && !value.len)
+        slot->binding = BINDING_LAB;
     else
-        return "an adapter is bound to host or netns:NAME, or is off";
+        return "an adapter is bound to host, lab or netns:NAME, or is off";
     return NULL;
 }
 
@@ -92,8 +111,8 @@ static const char *take_option(struct board_slot *slot, const struct piece *piec
     struct endpoint dns = { .port = DNS_PORT_NUMBER };
     struct piece value;
 
-    if (slot->binding == BINDING_OFF)
-        return "off takes nothing more";
+    if (slot->binding == BINDING_OFF || slot->binding == BINDING_LAB)
+        return "off and lab take nothing more";
     if (has_key(piece, "dev=", &value))
         return copy(&value, slot->ifname, sizeof(slot->ifname)) ? NULL
                                                                 : "dev= takes an interface's name";

@@ -94,6 +94,13 @@ static const char *set_color(struct cli *cli, const char *value, char why[WHY_MA
     return wrong;
 }
 
+static const char *set_ctl(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    (void)why;
+    cli->ctl = value;
+    return *value ? NULL : "it takes the path of a socket to make";
+}
+
 static const char *set_exit_on(struct cli *cli, const char *value, char why[WHY_MAX])
 {
     static const struct choice choices[] = { { "idle", 0 }, { "never", 1 } };
@@ -145,6 +152,16 @@ static const char *set_log_level(struct cli *cli, const char *value, char why[WH
     const char *wrong = choose(choices, ARRAY_LEN(choices), value, &level, why);
 
     cli->log_level = (enum log_level)level;
+    return wrong;
+}
+
+static const char *set_net(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    static const struct choice choices[] = { { "host", 0 }, { "own", 1 } };
+    int own = cli->net_own;
+    const char *wrong = choose(choices, ARRAY_LEN(choices), value, &own, why);
+
+    cli->net_own = own;
     return wrong;
 }
 
@@ -214,6 +231,7 @@ static const char *set_timeout(struct cli *cli, const char *value, char why[WHY_
 /* ---- what is printed ---------------------------------------------------------------------- */
 
 static const char usage[] = PROGRAM " [options] script.lua [more files or folders]";
+static const char usage_ctl[] = PROGRAM " ctl PATH COMMAND...";
 
 static const char about[] =
     "Runs a LuatOS script on this machine's network. The files and folders named are the\n"
@@ -249,7 +267,7 @@ static const char *print_help(struct cli *cli, const char *value, char why[WHY_M
 
     (void)cli;
     (void)value;
-    printf("Usage: %s\n\n%s\n\nOptions:\n", usage, about);
+    printf("Usage: %s\n       %s\n\n%s\n\nOptions:\n", usage, usage_ctl, about);
     for (int i = 0; (row = row_at(i)); i++) {
         const char *spelling = spelled(row, why);
 
@@ -310,6 +328,8 @@ static const char *print_man(struct cli *cli, const char *value, char why[WHY_MA
          ".SH NAME\nluatos\\-emu \\- run LuatOS scripts on this machine's network\n"
          ".SH SYNOPSIS");
     print_troff(usage);
+    puts(".br");
+    print_troff(usage_ctl);
     puts(".SH DESCRIPTION");
     print_troff(about);
     puts(".SH OPTIONS");
@@ -346,13 +366,17 @@ static const char *print_man(struct cli *cli, const char *value, char why[WHY_MA
 
 static const struct option_row rows[] = {
     { 0, "bind", "ADAPTER=KIND",
-      "put an adapter on the network KIND: host, netns:NAME (or a\n"
-      "namespace's path), or off; with ,dev=IFACE for one\n"
+      "put an adapter on the network KIND: host, lab (see --net),\n"
+      "netns:NAME (or a namespace's path), or off; with ,dev=IFACE for one\n"
       "interface of it and ,dns=IP for its name servers. May be\n"
       "repeated. Default: LWIP_GP, LWIP_STA, LWIP_AP, LWIP_ETH,\n"
       "ETH0 and USB are on the host's",
       set_bind },
     { 0, "color", "auto|always|never", "colours in the log; auto: on a terminal", set_color },
+    { 0, "ctl", "PATH",
+      "make a socket there by which the run can be controlled:\n"
+      "luatos-emu ctl PATH link LWIP_ETH down",
+      set_ctl },
     { 0, "exit-on", "idle|never",
       "idle (default): end when no timer is set, no socket open\n"
       "and so nothing can happen any more; never: wait on",
@@ -375,6 +399,12 @@ static const struct option_row rows[] = {
       set_lab },
     { 0, "log-level", "LEVEL", "debug (default), info, warn, error or silent", set_log_level },
     { 0, "man", NULL, "print the manual page, in troff, and exit", print_man },
+    { 0, "net", "host|own",
+      "own: a network that the emulator makes: a namespace with an\n"
+      "interface for each adapter, on one bridge, where --lab is\n"
+      "too. Takes root, or a system that allows user namespaces;\n"
+      "exit code 4 where it can't be had. Default: host",
+      set_net },
     { 0, "profile", "doc|current",
       "whose numbers: the document's (default; ETH0 is 5, USB 6)\n"
       "or today's firmware's (ETH0 is 17, USB 16)",
@@ -497,6 +527,8 @@ enum cli_verdict cli_parse(struct cli *cli, int argc, char *argv[])
         if (problem)
             return wrong("--%s %s: %s", row->name, optarg ? optarg : "", problem);
     }
+    if (cli->net_own)
+        board_use_lab(&cli->board);
     cli->paths = (const char *const *)(argv + optind);
     cli->paths_count = argc - optind;
     return check(cli);

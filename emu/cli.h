@@ -30,10 +30,11 @@ struct cli {
     bool has_seed;
     uint64_t timeout_ms; /* 0: none */
     const char *json;    /* a descriptor's number or a file's name; NULL: none */
+    const char *ctl;     /* path of a socket to be controlled by; NULL: none */
     const char *keylog;  /* a file's name; NULL: none */
     bool keep_running;   /* --exit-on never */
     bool allows_tls_1_3;
-    bool gc_stress, lab;
+    bool gc_stress, lab, net_own;
 };
 
 enum cli_verdict {

@@ -8,10 +8,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "adapters/ctl.h"
 #include "adapters/hostinfo.h"
-#include "adapters/keeper.h"
 #include "adapters/lab/lab.h"
-#include "adapters/posix.h"
+#include "adapters/nets.h"
 #include "adapters/privilege.h"
 #include "emu/cli.h"
 #include "emu/device.h"
@@ -153,12 +153,15 @@ static void say_lab(struct log *log, const struct lab *lab)
     log_say(log, "lab: netlab.luatos.com is %s: %s", endpoint_ip_text(lab_dns(lab), ip), text);
 }
 
-static int start_lab(struct device *device, struct lab **lab, struct adapter_info *info)
+static int start_lab(struct device *device, const struct nets *nets, struct lab **lab,
+                     struct adapter_info *info)
 {
     int rc = lab_open(lab, &(struct lab_config){ .loop = &device->loop,
                                                  .timers = &device->timers,
                                                  .clock = &device->clock,
                                                  .rng = &device->rng,
+                                                 .keeper = nets->own,
+                                                 .ip = nets->own_ip,
                                                  .log = &device->log,
                                                  .trace = &device->trace });
 
@@ -170,77 +173,6 @@ static int start_lab(struct device *device, struct lab **lab, struct adapter_inf
     info->dns[0] = *lab_dns(*lab);
     info->dns_count = 1;
     say_lab(&device->log, *lab);
-    return 0;
-}
-
-/* Enter the namespaces of the board, while that may be allowed. False: one can't be, which was said. */
-static bool start_keepers(const struct board *board, struct keeper *keepers[ADAPTER_COUNT])
-{
-    char why[KEEPER_WHY_MAX];
-
-    for (int id = 0; id < ADAPTER_COUNT; id++) {
-        const struct board_slot *slot = &board->slots[id];
-
-        if (slot->binding != BINDING_NETNS)
-            continue;
-        if (keeper_start(&keepers[id], slot->netns, why) < 0) {
-            (void)fprintf(stderr, "luatos-emu: --bind %s: %s\n", adapter_name((enum adapter_id)id),
-                          why);
-            return false;
-        }
-    }
-    return true;
-}
-
-static void stop_keepers(struct keeper *keepers[ADAPTER_COUNT])
-{
-    for (int id = 0; id < ADAPTER_COUNT; id++)
-        if (keepers[id])
-            keeper_stop(keepers[id]);
-}
-
-/* Put one adapter on its network; its keeper is taken over. 0 or -errno. */
-static int plug_adapter(struct device *device, enum adapter_id id, const struct board_slot *slot,
-                        const struct adapter_info *info, struct keeper **keeper)
-{
-    struct posix_config config = { .loop = &device->loop,
-                                   .timers = &device->timers,
-                                   .clock = &device->clock,
-                                   .limits = &device->limits,
-                                   .info = *info,
-                                   .keeper = *keeper };
-    struct adapter *adapter;
-
-    *keeper = NULL;
-    memcpy(config.ifname, slot->ifname, sizeof(config.ifname));
-    if (slot->dns_count) {
-        memcpy(config.info.dns, slot->dns, sizeof(slot->dns));
-        config.info.dns_count = slot->dns_count;
-    }
-    adapter = posix_adapter_new(&config);
-    net_register(&device->net, adapter, id);
-    if (!config.keeper && !*config.ifname)
-        return 0;
-    return posix_watch_link(adapter);
-}
-
-/* Put the board's adapters on their networks. 0 or -errno, which was said. */
-static int plug_adapters(struct device *device, const struct board *board,
-                         const struct adapter_info *info, struct keeper *keepers[ADAPTER_COUNT])
-{
-    for (int id = 0; id < ADAPTER_COUNT; id++) {
-        int rc;
-
-        if (board->slots[id].binding == BINDING_OFF)
-            continue;
-        rc = plug_adapter(device, (enum adapter_id)id, &board->slots[id], info, &keepers[id]);
-        if (rc < 0) {
-            log_say(&device->log, "--bind %s: its link can't be watched: %s",
-                    adapter_name((enum adapter_id)id), strerror(-rc));
-            return rc;
-        }
-    }
-    net_publish_links(&device->net);
     return 0;
 }
 
@@ -266,12 +198,40 @@ static int run_vm(const struct cli *cli, struct device *device, struct vfs *vfs,
     return code;
 }
 
+/* What surrounds the VM while it runs. */
+struct surroundings {
+    struct nets nets;
+    struct lab *lab; /* NULL: none */
+    struct ctl *ctl; /* NULL: none */
+};
+
+/* False: something can't be had, which was said. */
+static bool surround(const struct cli *cli, struct device *device, struct surroundings *around)
+{
+    struct adapter_info info;
+    char why[NETS_WHY_MAX];
+    int rc;
+
+    if (cli->time == VCLOCK_MODE_REAL)
+        hostinfo_read(&info);
+    else
+        hostinfo_loopback(&info); /* what a script reads must not depend on the machine */
+    if (cli->lab && start_lab(device, &around->nets, &around->lab, &info) < 0)
+        return false;
+    if (nets_plug(&around->nets, device, &cli->board, &info, why) < 0) {
+        log_say(&device->log, "%s", why);
+        return false;
+    }
+    rc = cli->ctl ? ctl_open(&around->ctl, cli->ctl, device, &around->nets) : 0;
+    if (rc < 0)
+        log_say(&device->log, "--ctl %s: %s", cli->ctl, strerror(-rc));
+    return rc == 0;
+}
+
 static int run_device(const struct cli *cli, int trace_fd, int keylog_fd, struct vfs *vfs,
-                      const char *script, struct keeper *keepers[ADAPTER_COUNT])
+                      const char *script, struct surroundings *around)
 {
     const struct device_config config = device_config_of(cli, trace_fd);
-    struct adapter_info info;
-    struct lab *lab = NULL;
     struct device device;
     int code, rc;
 
@@ -280,37 +240,65 @@ static int run_device(const struct cli *cli, int trace_fd, int keylog_fd, struct
         (void)fprintf(stderr, "luatos-emu: can't start: %s\n", strerror(-rc));
         return EXIT_CODE_ENVIRONMENT;
     }
-    if (cli->time == VCLOCK_MODE_REAL)
-        hostinfo_read(&info);
-    else
-        hostinfo_loopback(&info); /* what a script reads must not depend on the machine */
-    if (cli->lab && start_lab(&device, &lab, &info) < 0) {
-        device_close(&device);
-        return EXIT_CODE_ENVIRONMENT;
-    }
     device.net.tls.keylog_fd = keylog_fd;
     device.net.tls.allows_1_3 = cli->allows_tls_1_3;
-    code = plug_adapters(&device, &cli->board, &info, keepers) < 0
-               ? EXIT_CODE_ENVIRONMENT
-               : run_vm(cli, &device, vfs, script);
-    if (lab)
-        lab_close(lab);
+    code =
+        surround(cli, &device, around) ? run_vm(cli, &device, vfs, script) : EXIT_CODE_ENVIRONMENT;
+    if (around->ctl)
+        ctl_close(around->ctl);
+    if (around->lab)
+        lab_close(around->lab);
     if (code == EXIT_CODE_OK && (device.log.write_error || device.trace.write_error))
         code = EXIT_CODE_LOG;
     device_close(&device);
     return code;
 }
 
-int main(int argc, char *argv[])
+/* Get what takes privileges, then give them up. False: it can't be had, which was said. */
+static bool take_and_drop(const struct cli *cli, struct nets *nets)
+{
+    char why[NETS_WHY_MAX];
+
+    if (nets_open(nets, &cli->board, why) == 0) {
+        if (privilege_drop(why) == 0)
+            return true;
+        nets_close(nets);
+    }
+    (void)fprintf(stderr, "luatos-emu: %s\n", why);
+    return false;
+}
+
+static int run(const struct cli *cli, int trace_fd, int keylog_fd)
 {
     char script[PROJECT_PATH_MAX], why[WHY_MAX];
-    struct keeper *keepers[ADAPTER_COUNT] = { 0 };
+    struct surroundings around = { 0 };
     const char *wrong;
     struct vfs *vfs;
+    int code;
+
+    if (!take_and_drop(cli, &around.nets))
+        return EXIT_CODE_ENVIRONMENT;
+    vfs = vfs_new();
+    wrong = project_open(vfs, cli->paths, cli->paths_count, script, why, sizeof(why));
+    if (wrong) {
+        (void)fprintf(stderr, "luatos-emu: %s\n", wrong);
+        code = EXIT_CODE_NO_SCRIPT;
+    } else {
+        code = run_device(cli, trace_fd, keylog_fd, vfs, script, &around);
+    }
+    vfs_free(vfs);
+    nets_close(&around.nets);
+    return code;
+}
+
+int main(int argc, char *argv[])
+{
     struct cli cli;
-    int code, trace_fd, keylog_fd;
+    int trace_fd, keylog_fd;
 
     hold_standard_descriptors();
+    if (argc >= 3 && strcmp(argv[1], "ctl") == 0)
+        return ctl_run(argv[2], argc - 3, argv + 3);
     switch (cli_parse(&cli, argc, argv)) {
     case CLI_VERDICT_DONE:
         return fflush(stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_LOG;
@@ -323,24 +311,5 @@ int main(int argc, char *argv[])
     keylog_fd = open_keylog(cli.keylog);
     if (trace_fd == -2 || keylog_fd == -2)
         return EXIT_CODE_USAGE;
-    if (!start_keepers(&cli.board, keepers)) {
-        stop_keepers(keepers);
-        return EXIT_CODE_ENVIRONMENT;
-    }
-    if (privilege_drop(why) < 0) {
-        (void)fprintf(stderr, "luatos-emu: %s\n", why);
-        stop_keepers(keepers);
-        return EXIT_CODE_ENVIRONMENT;
-    }
-    vfs = vfs_new();
-    wrong = project_open(vfs, cli.paths, cli.paths_count, script, why, sizeof(why));
-    if (wrong) {
-        (void)fprintf(stderr, "luatos-emu: %s\n", wrong);
-        code = EXIT_CODE_NO_SCRIPT;
-    } else {
-        code = run_device(&cli, trace_fd, keylog_fd, vfs, script, keepers);
-    }
-    vfs_free(vfs);
-    stop_keepers(keepers);
-    return code;
+    return run(&cli, trace_fd, keylog_fd);
 }

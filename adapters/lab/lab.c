@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "adapters/keeper.h"
 #include "adapters/lab/lab_priv.h"
 #include "emu/rng.h"
 #include "emu/trace.h"
@@ -87,6 +88,18 @@ static int listen_on(int fd, const struct sockaddr_in *sa, bool is_tcp)
     return is_tcp && listen(fd, BACKLOG) < 0 ? -errno : 0;
 }
 
+/* A descriptor or -errno. */
+static int open_socket(struct keeper *keeper, int type)
+{
+    int fd;
+
+    type |= SOCK_NONBLOCK | SOCK_CLOEXEC;
+    if (keeper)
+        return keeper_socket(keeper, KEEPER_HOME, AF_INET, type, 0);
+    fd = socket(AF_INET, type, 0);
+    return fd < 0 ? -errno : fd;
+}
+
 static int server_open(struct lab_server *server)
 {
     bool is_tcp = server->peer->type == SOCK_TYPE_TCP;
@@ -94,9 +107,9 @@ static int server_open(struct lab_server *server)
     struct sockaddr_in sa;
     int fd, rc;
 
-    fd = socket(AF_INET, (is_tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = open_socket(server->lab->config.keeper, is_tcp ? SOCK_STREAM : SOCK_DGRAM);
     if (fd < 0)
-        return -errno;
+        return fd;
     ep.port = server->peer->port;
     lab_to_sockaddr(&ep, &sa);
     server->source =
@@ -139,6 +152,11 @@ static int find_address(struct lab *lab)
     struct rng rng;
     int rc = -EADDRINUSE;
 
+    if (lab->config.keeper) {
+        lab->dns = lab->config.ip;
+        lab->dns.port = DNS_SERVICE;
+        return open_servers(lab);
+    }
     rng_init(&rng, rng_next(lab->config.rng));
     for (int i = 0; i < ADDRESS_TRIES && rc == -EADDRINUSE; i++) {
         endpoint_set_v4(&lab->dns, 127, (uint8_t)(1 + rng_below(&rng, 254)),

@@ -3,7 +3,7 @@
  * loopback, driven by the device's own loop. It needs neither root nor the internet.
  *
  * Every lab has an address of its own, 127.A.B.C, so that many emulators run side by side with the
- * same ports. All ports are above 1023: those below need root. A script can't listen on a TCP port of
+ * same ports; or it is on the bridge of a network of its own (keeper.h). All ports are above 1023: those below need root. A script can't listen on a TCP port of
  * this table itself while the lab is there.
  *
  *   port   protocol   name     what it does
@@ -31,6 +31,7 @@
 
 #define LAB_CLIENTS_MAX 256 /* connections at once, over all peers */
 
+struct keeper;
 struct lab;
 struct log;
 struct loop;
@@ -44,6 +45,8 @@ struct lab_config {
     struct timers *timers;
     const struct vclock *clock;
     struct rng *rng; /* one number is taken: where the search for an address begins */
+    struct keeper *keeper; /* of a network whose bridge has @ip: there; NULL: on loopback */
+    struct endpoint ip;
     struct log *log;
     struct trace *trace;
 };

@@ -1,0 +1,350 @@
+#include "adapters/ctl.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "adapters/nets.h"
+#include "emu/device.h"
+#include "emu/exit_code.h"
+#include "emu/fdio.h"
+#include "emu/util.h"
+
+#define ANSWER_MAX 4096
+#define BACKLOG    8
+#define WORDS_MAX  4
+
+struct client {
+    struct ctl *ctl; /* NULL: free */
+    struct loop_fd source;
+    char line[CTL_LINE_MAX];
+    size_t len;
+};
+
+struct ctl {
+    struct device *device;
+    struct nets *nets;
+    struct loop_fd listener;
+    struct sockaddr_un sa;
+    struct client clients[CTL_CLIENTS_MAX];
+};
+
+/* ---- commands ------------------------------------------------------------------------------------ */
+
+struct answer {
+    char text[ANSWER_MAX];
+    size_t len;
+};
+
+static void say(struct answer *answer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void say(struct answer *answer, const char *format, ...)
+{
+    size_t room = sizeof(answer->text) - answer->len;
+    va_list args;
+    int len;
+
+    va_start(args, format);
+    len = vsnprintf(answer->text + answer->len, room, format, args);
+    va_end(args);
+    answer->len += len > 0 && (size_t)len < room ? (size_t)len : 0;
+}
+
+struct command {
+    const char *name;
+    int words; /* with the name */
+    const char *usage, *what;
+    void (*run)(struct ctl *ctl, char *words[], struct answer *answer);
+};
+
+static const struct command *command_at(int index);
+
+static void run_help(struct ctl *ctl, char *words[], struct answer *answer)
+{
+    const struct command *command;
+
+    (void)ctl;
+    (void)words;
+    for (int i = 0; (command = command_at(i)); i++)
+        say(answer, "%-24s %s\n", command->usage, command->what);
+    say(answer, "ok\n");
+}
+
+static void run_adapters(struct ctl *ctl, char *words[], struct answer *answer)
+{
+    (void)words;
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
+        const struct adapter *adapter = ctl->device->net.adapters[id];
+        struct adapter_info info = { 0 };
+        char ip[ENDPOINT_TEXT_MAX];
+
+        if (!adapter)
+            continue;
+        adapter->ops->info(adapter, &info);
+        say(answer, "%s %s %s\n", adapter_name((enum adapter_id)id),
+            adapter->is_ready ? "ready" : "down", endpoint_ip_text(&info.ip, ip));
+    }
+    say(answer, "ok\n");
+}
+
+static void run_link(struct ctl *ctl, char *words[], struct answer *answer)
+{
+    int id = adapter_by_name(words[1], strlen(words[1]));
+    bool is_up = strcmp(words[2], "up") == 0;
+    int rc;
+
+    if (id == ADAPTER_NONE) {
+        say(answer, "error: there is no adapter \"%s\"\n", words[1]);
+        return;
+    }
+    if (!is_up && strcmp(words[2], "down") != 0) {
+        say(answer, "error: a link goes up or down\n");
+        return;
+    }
+    rc = nets_set_link(ctl->nets, ctl->device, (enum adapter_id)id, is_up);
+    if (rc == -ENODEV)
+        say(answer, "error: this board has no %s\n", words[1]);
+    else if (rc < 0)
+        say(answer, "error: %s\n", strerror(-rc));
+    else
+        say(answer, "ok\n");
+}
+
+static const struct command commands[] = {
+    { "adapters", 1, "adapters", "list the adapters, their links and addresses", run_adapters },
+    { "help", 1, "help", "list the commands", run_help },
+    { "link", 3, "link ADAPTER up|down", "plug an adapter's cable in or out", run_link },
+};
+
+static const struct command *command_at(int index)
+{
+    return index < ARRAY_LEN(commands) ? &commands[index] : NULL;
+}
+
+static void run_line(struct ctl *ctl, char *line, struct answer *answer)
+{
+    char *words[WORDS_MAX + 1], *rest = line;
+    int count = 0;
+
+    while (count <= WORDS_MAX && (words[count] = strtok_r(rest, " \t\r", &rest)))
+        count++;
+    for (int i = 0; count && i < ARRAY_LEN(commands); i++) {
+        if (strcmp(commands[i].name, words[0]) != 0)
+            continue;
+        if (count == commands[i].words)
+            commands[i].run(ctl, words, answer);
+        else
+            say(answer, "error: usage: %s\n", commands[i].usage);
+        return;
+    }
+    say(answer, "error: there is no such command; help lists them\n");
+}
+
+/* ---- connections ------------------------------------------------------------------------------------ */
+
+static void drop(struct client *client)
+{
+    loop_remove(&client->ctl->device->loop, &client->source);
+    close(client->source.fd);
+    client->ctl = NULL;
+}
+
+/* An answer is short: what the socket has no room for is not waited for. */
+static bool answer_line(struct client *client, char *line)
+{
+    struct answer answer = { .len = 0 };
+
+    run_line(client->ctl, line, &answer);
+    return send(client->source.fd, answer.text, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+           (ssize_t)answer.len;
+}
+
+static bool take_lines(struct client *client)
+{
+    char *end;
+
+    while ((end = memchr(client->line, '\n', client->len))) {
+        size_t taken = (size_t)(end - client->line) + 1;
+
+        *end = '\0';
+        if (!answer_line(client, client->line))
+            return false;
+        client->len -= taken;
+        memmove(client->line, client->line + taken, client->len);
+    }
+    return client->len < sizeof(client->line); /* else: a line without end */
+}
+
+static void on_client(struct loop_fd *source, uint32_t events)
+{
+    struct client *client = container_of(source, struct client, source);
+    ssize_t n;
+
+    (void)events;
+    do {
+        n = recv(source->fd, client->line + client->len, sizeof(client->line) - client->len, 0);
+        if (n > 0)
+            client->len += (size_t)n;
+    } while ((n > 0 && take_lines(client)) || (n < 0 && errno == EINTR));
+    if (n >= 0 || errno != EAGAIN)
+        drop(client);
+}
+
+static void on_listener(struct loop_fd *source, uint32_t events)
+{
+    struct ctl *ctl = container_of(source, struct ctl, listener);
+    int fd;
+
+    (void)events;
+    while ((fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        struct client *client = ctl->clients;
+
+        while (client < ctl->clients + CTL_CLIENTS_MAX && client->ctl)
+            client++;
+        if (client == ctl->clients + CTL_CLIENTS_MAX) {
+            close(fd);
+            continue;
+        }
+        *client = (struct client){ .ctl = ctl, .source = { .fd = fd, .ready = on_client } };
+        if (loop_add(&ctl->device->loop, &client->source, EPOLLIN | EPOLLRDHUP) < 0) {
+            close(fd);
+            client->ctl = NULL;
+        }
+    }
+}
+
+/* ---- life ----------------------------------------------------------------------------------------------- */
+
+static int set_path(struct sockaddr_un *sa, const char *path)
+{
+    if (strlen(path) >= sizeof(sa->sun_path))
+        return -ENAMETOOLONG;
+    *sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    memcpy(sa->sun_path, path, strlen(path) + 1);
+    return 0;
+}
+
+/* Is there a socket at @sa that nobody listens at? */
+static bool is_left_over(const struct sockaddr_un *sa)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0 &&
+                   errno == ECONNREFUSED;
+
+    if (fd >= 0)
+        close(fd);
+    return refused;
+}
+
+static int listen_at(int fd, const struct sockaddr_un *sa)
+{
+    if (bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0) {
+        if (errno != EADDRINUSE || !is_left_over(sa))
+            return -errno;
+        (void)unlink(sa->sun_path);
+        if (bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0)
+            return -errno;
+    }
+    return listen(fd, BACKLOG) < 0 ? -errno : 0;
+}
+
+int ctl_open(struct ctl **out, const char *path, struct device *device, struct nets *nets)
+{
+    struct sockaddr_un sa;
+    struct ctl *ctl;
+    int fd, rc = set_path(&sa, path);
+
+    if (rc < 0)
+        return rc;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    ctl = xcalloc(1, sizeof(*ctl));
+    ctl->device = device;
+    ctl->nets = nets;
+    ctl->sa = sa;
+    ctl->listener = (struct loop_fd){ .fd = fd, .ready = on_listener };
+    rc = listen_at(fd, &sa);
+    if (rc == 0)
+        rc = loop_add(&device->loop, &ctl->listener, EPOLLIN);
+    if (rc < 0) {
+        close(fd);
+        free(ctl);
+        return rc;
+    }
+    *out = ctl;
+    return 0;
+}
+
+void ctl_close(struct ctl *ctl)
+{
+    for (int i = 0; i < CTL_CLIENTS_MAX; i++)
+        if (ctl->clients[i].ctl)
+            drop(&ctl->clients[i]);
+    loop_remove(&ctl->device->loop, &ctl->listener);
+    close(ctl->listener.fd);
+    (void)unlink(ctl->sa.sun_path);
+    free(ctl);
+}
+
+/* ---- the other side ---------------------------------------------------------------------------------- */
+
+/* Print the answer up to its last line. */
+static int print_answer(int fd)
+{
+    char text[ANSWER_MAX + 1];
+    size_t len = 0;
+    const char *last;
+    ssize_t n;
+
+    do {
+        n = recv(fd, text + len, ANSWER_MAX - len, 0);
+        len += n > 0 ? (size_t)n : 0;
+        text[len] = '\0';
+        last = len ? memrchr(text, '\n', len - 1) : NULL;
+        last = last ? last + 1 : text;
+    } while (n > 0 && !(text[len - 1] == '\n' &&
+                        (strncmp(last, "ok", 2) == 0 || strncmp(last, "error: ", 7) == 0)));
+    if (strncmp(last, "ok", 2) == 0) {
+        (void)fwrite(text, 1, (size_t)(last - text), stdout);
+        return fflush(stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_LOG;
+    }
+    (void)fprintf(stderr, "luatos-emu: ctl: %s%s", len ? last + strlen("error: ") : "no answer",
+                  len ? "" : "\n");
+    return EXIT_CODE_SCRIPT;
+}
+
+int ctl_run(const char *path, int words_count, char *const words[])
+{
+    char line[CTL_LINE_MAX] = "";
+    struct sockaddr_un sa;
+    size_t len = 0;
+    int fd, code;
+
+    for (int i = 0; i < words_count && len < sizeof(line); i++)
+        len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%s", i ? " " : "", words[i]);
+    if (!words_count || len + 1 >= sizeof(line) || strchr(line, '\n') || set_path(&sa, path) < 0) {
+        (void)fputs("luatos-emu: ctl: usage: luatos-emu ctl PATH COMMAND; the command help lists "
+                    "them\n",
+                    stderr);
+        return EXIT_CODE_USAGE;
+    }
+    line[len++] = '\n';
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0) {
+        (void)fprintf(stderr, "luatos-emu: ctl: %s: %s: is there a run with --ctl %s?\n", path,
+                      strerror(errno), path);
+        code = EXIT_CODE_ENVIRONMENT;
+    } else {
+        code = fd_write_all(fd, line, len) ? print_answer(fd) : EXIT_CODE_ENVIRONMENT;
+    }
+    if (fd >= 0)
+        close(fd);
+    return code;
+}

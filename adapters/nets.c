@@ -1,0 +1,150 @@
+#include "adapters/nets.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "adapters/keeper.h"
+#include "adapters/posix.h"
+#include "emu/board.h"
+#include "emu/device.h"
+
+#define FIRST_HOST 10 /* of the adapters' addresses: 192.168.77.10 and on */
+
+static void own_address(struct endpoint *ep, uint8_t host)
+{
+    endpoint_set_v4(ep, 192, 168, 77, host);
+}
+
+/* ---- namespaces -------------------------------------------------------------------------------- */
+
+static int enter(struct nets *nets, enum adapter_id id, const char *name, char why[NETS_WHY_MAX])
+{
+    char reason[KEEPER_WHY_MAX];
+    int rc = keeper_enter(&nets->entered[id], name, reason);
+
+    if (rc < 0)
+        (void)snprintf(why, NETS_WHY_MAX, "--bind %s: %s", adapter_name(id), reason);
+    return rc;
+}
+
+static int make(struct nets *nets, char why[NETS_WHY_MAX])
+{
+    char reason[KEEPER_WHY_MAX];
+    int rc;
+
+    own_address(&nets->own_ip, 1);
+    rc = keeper_make(&nets->own, &nets->own_ip, NETS_PREFIX_LEN, reason);
+    if (rc < 0)
+        (void)snprintf(why, NETS_WHY_MAX, "--net own: %s", reason);
+    return rc;
+}
+
+static int hang(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
+{
+    struct keeper_link link = { .gateway = nets->own_ip, .prefix_len = NETS_PREFIX_LEN };
+    int place;
+
+    (void)snprintf(link.ifname, sizeof(link.ifname), "%s", adapter_name(id));
+    own_address(&link.ip, (uint8_t)(FIRST_HOST + (int)id));
+    place = keeper_add_link(nets->own, &link);
+    if (place < 0) {
+        (void)snprintf(why, NETS_WHY_MAX, "--net own: no link can be made for %s: %s",
+                       adapter_name(id), strerror(-place));
+        return place;
+    }
+    nets->places[id] = place;
+    return 0;
+}
+
+int nets_open(struct nets *nets, const struct board *board, char why[NETS_WHY_MAX])
+{
+    int rc = 0;
+
+    *nets = (struct nets){ 0 };
+    if (board_has_lab(board))
+        rc = make(nets, why);
+    for (int id = 0; id < ADAPTER_COUNT && rc == 0; id++) {
+        const struct board_slot *slot = &board->slots[id];
+
+        switch (slot->binding) {
+        case BINDING_OFF:
+        case BINDING_HOST:
+            break;
+        case BINDING_NETNS:
+            rc = enter(nets, (enum adapter_id)id, slot->netns, why);
+            break;
+        case BINDING_LAB:
+            rc = hang(nets, (enum adapter_id)id, why);
+            break;
+        }
+    }
+    if (rc < 0)
+        nets_close(nets);
+    return rc;
+}
+
+void nets_close(struct nets *nets)
+{
+    for (int id = 0; id < ADAPTER_COUNT; id++)
+        if (nets->entered[id])
+            keeper_stop(nets->entered[id]);
+    if (nets->own)
+        keeper_stop(nets->own);
+    *nets = (struct nets){ 0 };
+}
+
+/* ---- adapters ------------------------------------------------------------------------------------- */
+
+static int plug(struct nets *nets, struct device *device, enum adapter_id id,
+                const struct board_slot *slot, const struct adapter_info *host)
+{
+    struct posix_config config = { .loop = &device->loop,
+                                   .timers = &device->timers,
+                                   .clock = &device->clock,
+                                   .limits = &device->limits,
+                                   .info = *host,
+                                   .keeper = nets->places[id] ? nets->own : nets->entered[id],
+                                   .place = nets->places[id] };
+    struct adapter *adapter;
+
+    memcpy(config.ifname, slot->ifname, sizeof(config.ifname));
+    if (slot->dns_count) {
+        memcpy(config.info.dns, slot->dns, sizeof(slot->dns));
+        config.info.dns_count = slot->dns_count;
+    }
+    adapter = posix_adapter_new(&config);
+    net_register(&device->net, adapter, id);
+    return config.keeper || *config.ifname ? posix_watch_link(adapter) : 0;
+}
+
+int nets_plug(struct nets *nets, struct device *device, const struct board *board,
+              const struct adapter_info *host, char why[NETS_WHY_MAX])
+{
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
+        int rc;
+
+        if (board->slots[id].binding == BINDING_OFF)
+            continue;
+        rc = plug(nets, device, (enum adapter_id)id, &board->slots[id], host);
+        if (rc < 0) {
+            (void)snprintf(why, NETS_WHY_MAX, "--bind %s: its link can't be watched: %s",
+                           adapter_name((enum adapter_id)id), strerror(-rc));
+            return rc;
+        }
+    }
+    net_publish_links(&device->net);
+    return 0;
+}
+
+int nets_set_link(struct nets *nets, struct device *device, enum adapter_id id, bool is_up)
+{
+    if (!device->net.adapters[id])
+        return -ENODEV;
+    if (nets->places[id])
+        return keeper_set_link(nets->own, nets->places[id], is_up);
+    net_post(&device->net,
+             &(struct net_event){ .type = is_up ? NET_EVENT_LINK_UP : NET_EVENT_LINK_DOWN,
+                                  .arg = (uint32_t)id });
+    return 0;
+}

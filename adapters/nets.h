@@ -1,0 +1,40 @@
+/*
+ * nets: the networks of a board, from the namespaces to the adapters on them.
+ *
+ * nets_open() does what takes privileges and comes first, nets_plug() what needs a device.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "emu/adapter_table.h"
+#include "emu/endpoint.h"
+
+#define NETS_WHY_MAX    384
+#define NETS_PREFIX_LEN 24 /* of the network that the emulator makes */
+
+struct board;
+struct device;
+struct adapter_info;
+struct keeper;
+
+struct nets {
+    struct keeper *own;                    /* of that network; NULL: there is none */
+    struct endpoint own_ip;                /* of its bridge */
+    struct keeper *entered[ADAPTER_COUNT]; /* of adapters in namespaces that were there */
+    int places[ADAPTER_COUNT];             /* in @own; 0: the adapter is not on it */
+};
+
+/* Make and enter the namespaces that @board asks for. 0 or -errno, with @why for people. */
+int nets_open(struct nets *nets, const struct board *board, char why[NETS_WHY_MAX]);
+void nets_close(struct nets *nets);
+
+/* Put the board's adapters into @device. @host is what those on the host's network show. */
+int nets_plug(struct nets *nets, struct device *device, const struct board *board,
+              const struct adapter_info *host, char why[NETS_WHY_MAX]);
+
+/*
+ * Plug an adapter's cable in or out: at the bridge where it hangs on one; else only the emulator
+ * believes it. 0 or -errno; -ENODEV: the board has no such adapter.
+ */
+int nets_set_link(struct nets *nets, struct device *device, enum adapter_id id, bool is_up);
