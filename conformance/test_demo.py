@@ -22,7 +22,7 @@ def started(emu, peers, name, *args, **globals_):
 
 
 def test_all_demos_are_here():
-    assert DEMOS == ["callback", "tcp-long", "tcp-reconnect", "tcp-server-one-to-many",
+    assert DEMOS == ["callback", "multi-network", "tcp-long", "tcp-reconnect", "tcp-server-one-to-many",
                      "tcp-server-one-to-one", "tcp-short", "tour", "udp-client", "udp-server"]
 
 
@@ -35,7 +35,8 @@ def test_a_demo_is_explained(name):
 
 @pytest.mark.parametrize("name", DEMOS)
 def test_a_demo_ends_well(emu, peers, name):
-    with started(emu, peers, name, "--lab") as run:
+    endless = {"multi-network": {"ROUNDS": 3}}
+    with started(emu, peers, name, "--lab", **endless.get(name, {})) as run:
         done = run.finish()
     assert done.code == 0
     assert re.fullmatch(r"luatos-emu: lab: netlab\.luatos\.com is 127\.[^\n]*\n", done.stderr)
