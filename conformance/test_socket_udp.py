@@ -25,6 +25,40 @@ def test_connect_is_done_at_once(tasks, udp_peer):
     assert done.states() == ["CONNECTING", "ONLINE"]
 
 
+def test_tx_works_on_the_line_after_connect(tasks, udp_peer):
+    """The network's task has a higher priority than Lua's: published scripts send without waiting.
+    ON_LINE comes all the same, and first."""
+    with tasks.start('''
+        local netc = udp()
+        socket.connect(netc, HOST, PORT)
+        show("state", socket.state(netc))
+        show("tx", socket.tx(netc, "hello"))
+        show("tx", socket.tx(netc, "again", "127.0.0.1", PORT))
+        expect("ON_LINE 0")
+        expect("TX_OK 0")
+    ''', env={"PORT": udp_peer.port}) as run:
+        assert [udp_peer.recv()[0] for _ in range(2)] == [b"hello", b"again"]
+        done = run.finish()
+    assert done.texts("state") == ["5 在线"]
+    assert done.texts("tx") == ["true false false"] * 2
+    assert done.warnings == []
+
+
+def test_a_port_that_cannot_be_had_is_told_by_on_line(tasks, udp_peer):
+    """connect says yes, as it does whatever comes of it; ON_LINE -1, and tx fails before it too."""
+    done = tasks.run('''
+        local netc = udp(PORT)
+        show("connect", socket.connect(netc, HOST, 9))
+        show("tx", socket.tx(netc, "lost"))
+        expect("ON_LINE -1")
+        show("state", socket.state(netc))
+    ''', env={"PORT": udp_peer.port})
+    assert done.texts("connect") == ["true false"]
+    assert done.texts("tx") == ["false true false"]
+    assert done.texts("state") == ["3 正在连接"]
+    assert done.reports() == [("ON_LINE", -1)]
+
+
 def test_udp_is_the_mode_until_config_says_otherwise(tasks, udp_peer):
     """luat_network_adapter.c:1493: is_tcp is 0 after create."""
     with tasks.start('''

@@ -73,9 +73,9 @@ struct adapter_ops {
     void (*info)(const struct adapter *adapter, struct adapter_info *info);
 
     /*
-     * Open a socket towards @remote. TCP: CONNECTED or ERROR follows. UDP: CONNECTED follows; with
-     * a unicast address and a port, only that peer is heard, else everyone (RFC 8085 5.1 calls the
-     * first a connected socket).
+     * Open a socket towards @remote. TCP: CONNECTED or ERROR follows. UDP: likewise, and at best
+     * before this returns; with a unicast address and a port, only that peer is heard, else everyone
+     * (RFC 8085 5.1 calls the first a connected socket).
      */
     int (*connect)(struct adapter *adapter, const struct sock_spec *spec,
                    const struct endpoint *remote);

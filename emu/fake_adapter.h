@@ -51,6 +51,8 @@ struct fake_adapter {
     int connect_rc, listen_rc, disconnect_rc; /* 0, or the -errno with which the call fails */
     ssize_t send_rc;                          /* likewise */
     unsigned connects_to_fail;                /* so many connect() calls fail with @connect_rc */
+    bool reports_at_once;                     /* connect() reports before it returns: CONNECTED, */
+    int error_at_once;                        /* or ERROR, if this errno is not 0 */
     unsigned flushes, disconnects;
     struct fake_sock *socks[FAKE_SOCKS_MAX];
     int socks_count; /* the newest is the last; numbers begin at 0 */

@@ -106,6 +106,20 @@ bool net_has_events(const struct net *net)
     return net->events_count > 0;
 }
 
+bool net_take_newest(struct net *net, uint32_t tag, struct net_event *event)
+{
+    const struct net_event *newest;
+
+    if (!net->events_count)
+        return false;
+    newest = &net->events[(net->events_head + net->events_count - 1) & (net->events_cap - 1)];
+    if (newest->tag != tag)
+        return false;
+    *event = *newest;
+    net->events_count--;
+    return true;
+}
+
 /* Tell the script: IP_READY(ip, adapter) or IP_LOSE(adapter). */
 static void publish_link(struct net *net, const struct adapter *adapter)
 {

@@ -89,6 +89,9 @@ void net_tag_remove(struct net *net, uint32_t tag);
 size_t net_deliver(struct net *net);
 bool net_has_events(const struct net *net);
 
+/* Take the newest event back, if it is of @tag: what the adapter could say before it returned. */
+bool net_take_newest(struct net *net, uint32_t tag, struct net_event *event);
+
 /* Let the adapters pass on what was sent. */
 void net_flush(struct net *net);
 

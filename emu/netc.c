@@ -340,8 +340,22 @@ enum netc_verdict netc_linkup(struct netc *netc)
     return NETC_VERDICT_DONE;
 }
 
+/*
+ * UDP is online, or has failed, when connect returns: scripts send on their next line, and on a
+ * module that works. ON_LINE comes later all the same.
+ */
+static void finish_at_once(struct netc *netc)
+{
+    struct net_event event;
+
+    if (netc->config.is_udp && netc->sid >= 0 && net_take_newest(netc->net, netc->tag, &event))
+        netc_handle(netc, &event);
+}
+
 enum netc_verdict netc_connect(struct netc *netc, const struct netc_target *target)
 {
+    enum netc_verdict verdict;
+
     if (netc->sid >= 0)
         return NETC_VERDICT_FAILED;
     drop_socket(netc);
@@ -354,7 +368,9 @@ enum netc_verdict netc_connect(struct netc *netc, const struct netc_target *targ
         endpoint_set_word(&netc->remote, target->word);
     else if (!endpoint_set_text(&netc->remote, target->name))
         netc->domain = xstrdup(target->name);
-    return start_or_park(netc);
+    verdict = start_or_park(netc);
+    finish_at_once(netc);
+    return verdict;
 }
 
 enum netc_verdict netc_listen(struct netc *netc, bool many)

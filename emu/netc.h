@@ -150,7 +150,7 @@ struct netc_target {
     bool want_ipv6;
 };
 
-/* socket.connect. PENDING or FAILED. */
+/* socket.connect. PENDING or FAILED; in UDP mode, to an address, online when it returns. */
 enum netc_verdict netc_connect(struct netc *netc, const struct netc_target *target);
 
 /* socket.listen, @many for one-to-many. */

@@ -90,6 +90,63 @@ static void a_socket_that_cannot_be_opened_fails_the_connect(void **state)
     assert_int_equal(script_connect(netc, "192.0.2.9", 80), NETC_VERDICT_PENDING);
 }
 
+/* 3.10: it succeeds at once, and tx works on the script's next line */
+static void udp_is_online_when_connect_returns(void **state)
+{
+    struct fake_device *fake = *state;
+    struct netc *netc = script_udp(fake);
+
+    fake->adapter->reports_at_once = true;
+    assert_int_equal(script_connect(netc, "192.0.2.9", 80), NETC_VERDICT_PENDING);
+    assert_int_equal(netc->state, NETC_STATE_ONLINE);
+    script_expect(fake, netc, NETC_REPORT_ON_LINE, NETC_REPORT_OK);
+    fake_deliver(fake);
+    script_expect_nothing(fake);
+}
+
+static void udp_that_fails_at_once_is_told_so_once(void **state)
+{
+    struct fake_device *fake = *state;
+    struct netc *netc = script_udp(fake);
+
+    fake->adapter->reports_at_once = true;
+    fake->adapter->error_at_once = EADDRINUSE;
+    assert_int_equal(script_connect(netc, "192.0.2.9", 80), NETC_VERDICT_PENDING);
+    assert_int_equal(netc->state, NETC_STATE_CONNECTING);
+    script_expect(fake, netc, NETC_REPORT_ON_LINE, NETC_REPORT_FAILED);
+    fake_deliver(fake);
+    script_expect_nothing(fake);
+}
+
+/* 2.5: a script is never told that TCP is online before connect has returned */
+static void tcp_is_online_only_after_connect_has_returned(void **state)
+{
+    struct fake_device *fake = *state;
+    struct netc *netc = script_tcp(fake);
+
+    fake->adapter->reports_at_once = true;
+    assert_int_equal(script_connect(netc, "192.0.2.9", 80), NETC_VERDICT_PENDING);
+    assert_int_equal(netc->state, NETC_STATE_CONNECTING);
+    fake_deliver(fake);
+    assert_int_equal(netc->state, NETC_STATE_ONLINE);
+}
+
+/* With the link down there is no socket yet, and what waits for delivery is someone else's. */
+static void udp_that_is_parked_takes_no_event(void **state)
+{
+    struct fake_device *fake = *state;
+    struct netc *netc = script_udp(fake);
+
+    fake->adapter->base.is_ready = false;
+    fake->adapter->reports_at_once = true;
+    fake_link(fake->adapter, true);
+    assert_int_equal(script_connect(netc, "192.0.2.9", 80), NETC_VERDICT_PENDING);
+    assert_int_equal(netc->state, NETC_STATE_LINK_OFF);
+    fake_deliver(fake);
+    fake_deliver(fake);
+    assert_int_equal(netc->state, NETC_STATE_ONLINE);
+}
+
 static void a_name_that_is_none_fails_the_connect(void **state)
 {
     struct fake_device *fake = *state;
@@ -269,6 +326,10 @@ int main(void)
         ON_DEVICE(the_socket_is_opened_as_the_control_is_configured),
         ON_DEVICE(an_open_socket_must_be_closed_before_the_next_connect),
         ON_DEVICE(a_socket_that_cannot_be_opened_fails_the_connect),
+        ON_DEVICE(udp_is_online_when_connect_returns),
+        ON_DEVICE(udp_that_fails_at_once_is_told_so_once),
+        ON_DEVICE(tcp_is_online_only_after_connect_has_returned),
+        ON_DEVICE(udp_that_is_parked_takes_no_event),
         ON_DEVICE(a_name_that_is_none_fails_the_connect),
         ON_DEVICE(a_name_is_looked_up_and_its_first_address_connected_to),
         ON_DEVICE(addresses_are_tried_in_order_until_one_answers),

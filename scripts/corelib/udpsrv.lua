@@ -5,7 +5,6 @@ local sys = require("sys")
 
 local VERSION = "202608030000"
 local RX_LEN = 1500
-local CONNECTING = 3 -- socket.state
 local ANYBODY = "255.255.255.255" -- with port 0: datagrams are taken from everyone
 
 local udpsrv = {}
@@ -40,30 +39,10 @@ local function publish_all(server, netc)
     end
 end
 
--- What socket.tx returns; nothing when the server is closed. On a module the socket is online before
--- the script's next line, and scripts rely on it: what is sent before ON_LINE is kept until then.
+-- What socket.tx returns; nothing when the server is closed.
 local function send(server, data, ip, port)
-    if not server.sc or not data then
-        return
-    end
-    if server.early and socket.state(server.sc) == CONNECTING then
-        data = type(data) == "userdata" and data:toStr(0, data:used()) or data
-        server.early[#server.early + 1] = { data, ip, port }
-        return true, false, false
-    end
-    return socket.tx(server.sc, data, ip, port)
-end
-
-local function on_line(server, netc, port, param)
-    local early = server.early
-
-    server.early = nil
-    if param ~= 0 then
-        log.error("udpsrv", "no datagrams come: port", port, "can't be had")
-        return
-    end
-    for _, datagram in ipairs(early or {}) do
-        socket.tx(netc, datagram[1], datagram[2], datagram[3])
+    if server.sc and data then
+        return socket.tx(server.sc, data, ip, port)
     end
 end
 
@@ -79,14 +58,14 @@ end
 
 -- The server, with send(self, data, ip, port) and close(self); nil when there can be no socket.
 function udpsrv.create(port, topic, adapter)
-    local server = { topic = topic, rxbuff = zbuff.create(RX_LEN), early = {} }
+    local server = { topic = topic, rxbuff = zbuff.create(RX_LEN) }
 
     server.send, server.close = send, close
     server.sc = socket.create(adapter, function(netc, event, param)
         if event == socket.EVENT then
             publish_all(server, netc)
-        elseif event == socket.ON_LINE then
-            on_line(server, netc, port, param)
+        elseif event == socket.ON_LINE and param ~= 0 then
+            log.error("udpsrv", "no datagrams come: port", port, "can't be had")
         elseif event == socket.CLOSED then
             server:close()
         end
