@@ -113,6 +113,11 @@ def test_other_adapters_stay_where_they_are(emu, netns, there, tcp_server):
     assert done.texts("read") == ["hello"]
 
 
+@pytest.mark.requirement("SOCK-LOCALIP-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LOCALIP-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LOCALIP-006", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LOCALIP-007", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LOCALIP-008", revision=1, kind="positive")
 def test_the_address_of_the_interface_is_what_localip_shows(emu, netns, there):
     """socket.localIP(adapter): address, mask, gateway."""
     netns.link("wan", "10.1.0.2/16")
@@ -133,6 +138,7 @@ def test_names_are_asked_of_the_adapters_own_server(emu, netns, there):
     assert dns.queries == ["A thing.test"]
 
 
+@pytest.mark.requirement("SOCK-CONST-010", revision=1, kind="negative")
 def test_a_cable_that_is_pulled_is_an_event_on_everything(emu, far, there):
     """LuatOS: IP_LOSE(adapter), and EVENT -1 on what is online."""
     with emu.start(ECHO, "--bind", f"LWIP_ETH={there},dev=wan", env=far.env) as run:
@@ -146,6 +152,8 @@ def test_a_cable_that_is_pulled_is_an_event_on_everything(emu, far, there):
                                                                                              False]
 
 
+@pytest.mark.requirement("SOCK-CONNECT-013", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-CONNECT-014", revision=1, kind="positive")
 def test_a_connect_while_the_link_is_down_is_carried_out_when_it_rises(emu, far, there):
     """LuatOS: connect on a link that is not ready returns (true, false), state 0, and goes on."""
     far.unplug()
@@ -191,6 +199,13 @@ sys.run()
     assert done.texts("ready") == ["10.1.0.2", "10.1.0.2"]
 
 
+@pytest.mark.requirement("SOCK-CONST-008", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LINKUP-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LINKUP-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LINKUP-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LINKUP-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LINKUP-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-LINKUP-006", revision=1, kind="positive")
 def test_linkup_reports_when_the_link_rises(emu, netns, there):
     """socket.linkup: (true, false) and then LINK 0."""
     netns.link("wan", "10.1.0.2/16")
@@ -225,6 +240,9 @@ def test_another_address_is_a_link_lost_and_found(emu, netns, there):
         run.stop()
 
 
+@pytest.mark.requirement("SOCK-ADAPTER-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-ADAPTER-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-ADAPTER-006", revision=1, kind="negative")
 def test_an_interface_that_is_not_there_is_not_ready(emu, netns, there):
     """And becomes ready when it is made."""
     with emu.start(EVENTS + "log.info('adapter', socket.adapter(socket.LWIP_ETH))\nsys.run()\n",

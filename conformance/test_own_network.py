@@ -34,6 +34,9 @@ def kernel_objects():
     return links, named
 
 
+@pytest.mark.requirement("SOCK-LOCALIP-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LOCALIP-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-LOCALIP-006", revision=1, kind="positive")
 def test_each_adapter_has_an_address_of_its_own(own, emu):
     """One namespace an adapter, on one bridge: 192.168.77.10 and on."""
     done = emu.run("""

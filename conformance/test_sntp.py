@@ -46,6 +46,20 @@ def answer(udp, unix_s=NOON_S):
 # ---- a sync, and what follows it -------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-SNTP-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-SNTP-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-SNTP-013", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-NTPTM-001", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-NTPTM-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-NTPTM-004", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-NTPTM-008", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-NTPTM-009", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-NTPTM-009", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-NTPTM-010", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-NTPTM-011", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-NTPTM-013", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-NTPTM-013", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-NTPTM-014", revision=1, kind="positive")
 @pytest.mark.parametrize("profile, offset", [("doc", UNIX_EPOCH_S), ("current", 0)])
 def test_after_a_sync_everything_follows_the_servers_clock(tasks, udp_peer, profile, offset):
     """RTC := the server's time; NTP_UPDATE comes with 0. os.time, os.date, rtc.get and ntptm agree;
@@ -78,6 +92,8 @@ def test_after_a_sync_everything_follows_the_servers_clock(tasks, udp_peer, prof
     assert done.texts("sum") == ["0"]
 
 
+@pytest.mark.requirement("SOCK-NTPTM-004", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-NTPTM-011", revision=1, kind="negative")
 def test_before_a_sync_ntptm_counts_from_the_start(tasks):
     """And `vaild`, LuatOS's spelling, is nil."""
     done = tasks.run('''
@@ -136,6 +152,8 @@ def test_a_second_request_carries_our_time(tasks, udp_peer):
 # ---- whom it asks ----------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("SOCK-SNTP-002", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-SNTP-011", revision=1, kind="positive")
 def test_the_servers_of_a_table_are_asked_one_after_the_other(tasks, peers):
     """2 s for the first, who says nothing; a name that can't be is passed over at once."""
     silent = peers.udp()
@@ -156,6 +174,8 @@ def test_the_servers_of_a_table_are_asked_one_after_the_other(tasks, peers):
     assert done.firmware("sntp").count("timeout 127.0.0.1") == 1
 
 
+@pytest.mark.requirement("SOCK-SNTP-003", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-SNTP-009", revision=1, kind="positive")
 def test_the_default_servers_are_luatos_own(tasks, netns):
     """On port 123. The first two do not exist here; a string replaces the first."""
     netns.resolv_conf("nameserver 127.0.0.1\n")
@@ -174,6 +194,10 @@ def test_the_default_servers_are_luatos_own(tasks, netns):
     assert dns.queries == names + ["A nowhere.test"] + names[1:]
 
 
+@pytest.mark.requirement("SOCK-SNTP-001", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-SNTP-003", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-SNTP-009", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-SNTP-014", revision=1, kind="positive")
 def test_when_no_server_is_left_it_is_an_error(tasks, netns):
     """NTP_ERROR without arguments; the calendar stays, and the next run begins anew."""
     netns.resolv_conf("nameserver 127.0.0.1\n")
@@ -188,6 +212,12 @@ def test_when_no_server_is_left_it_is_an_error(tasks, netns):
     assert len(dns.queries) == 6
 
 
+@pytest.mark.requirement("SOCK-SNTP-004", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-SNTP-004", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-SNTP-005", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-SNTP-005", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-SNTP-012", revision=1, kind="positive")
+@pytest.mark.requirement("SOCK-SNTP-012", revision=1, kind="negative")
 def test_the_adapter_may_be_chosen(tasks, udp_peer):
     """The document's second argument; one that the board has not is NTP_ERROR, later."""
     with tasks.start(HELPERS + '''
@@ -203,6 +233,8 @@ def test_the_adapter_may_be_chosen(tasks, udp_peer):
     assert done.texts("string")[0].startswith("false bad argument #2")
 
 
+@pytest.mark.requirement("SOCK-SNTP-002", revision=1, kind="negative")
+@pytest.mark.requirement("SOCK-SNTP-008", revision=1, kind="negative")
 def test_a_name_that_is_too_long_is_not_asked(tasks, udp_peer):
     """Over 30 characters: alone it stops the call, in a table it is skipped."""
     name = "a" * 31
@@ -221,6 +253,7 @@ def test_a_name_that_is_too_long_is_not_asked(tasks, udp_peer):
     assert done.texts("ntp") == ["NTP_UPDATE 0"] * 2
 
 
+@pytest.mark.requirement("SOCK-SNTP-002", revision=1, kind="negative")
 def test_a_table_of_other_things_raises(tasks):
     """As on a module; numbers are strings."""
     done = tasks.run('''
