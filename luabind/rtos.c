@@ -14,6 +14,7 @@
 #define US_PER_MS        1000
 #define MSG_TIMER        1 /* LuatOS luat_msgbus.h */
 #define INF_TIMEOUT      (-1)
+#define NO_MESSAGE       (-1) /* what receive() gives when its time is over */
 #define REPEAT_FOREVER   (-1)
 #define BUCKETS_MIN      64
 #define MODULE_TIMERS    64  /* LuatOS luat_timer_freertos.c:20 */
@@ -118,6 +119,7 @@ static bool has_room(lua_State *L, struct vm *vm)
     return true;
 }
 
+/* timer_start(id, ms, times): 0 and 1 are once, -1 is for ever. 1, or 0 without a timer. */
 static int rtos_timer_start(lua_State *L)
 {
     struct vm *vm = vm_of(L);
@@ -141,7 +143,9 @@ static int rtos_timer_start(lua_State *L)
                                     .next = *bucket_of(vm, id),
                                     .id = id,
                                     .period_us = (uint64_t)ms * US_PER_MS,
-                                    .repeat_left = repeat < 0 ? REPEAT_FOREVER : repeat };
+                                    .repeat_left = repeat < 0   ? REPEAT_FOREVER
+                                                   : repeat > 0 ? repeat - 1
+                                                                : 0 };
     *bucket_of(vm, id) = timer;
     vm->timers_count++;
     timer_init(&timer->timer, on_timer);
@@ -231,8 +235,10 @@ static int rtos_receive(lua_State *L)
         if (device_turn(device, until_us) == DEVICE_STATE_IDLE)
             rest(L);
         check_ends(L, vm);
-        if (!device->msgs.count && device->clock.now_us >= until_us)
-            return 0;
+        if (!device->msgs.count && device->clock.now_us >= until_us) {
+            lua_pushinteger(L, NO_MESSAGE);
+            return 1;
+        }
         warn_messages(L, vm);
     }
     if (msg.kind != MSG_KIND_TIMER) {

@@ -184,7 +184,7 @@ function sys.timerAdvStart(fn, ms, times, ...)
     end
     stop_timer(find_timer(fn, ...))
     local id = new_timer_id()
-    if timer_start(id, ms, times > 0 and times - 1 or times) ~= 1 then
+    if timer_start(id, ms, times) ~= 1 then
         log.error("sys", "can't start a timer of", ms, "ms")
         return nil
     end
