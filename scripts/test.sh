@@ -39,7 +39,8 @@ conformance_tests() {
         --luatos-emu="$ROOT/build/dev/luatos-emu" "$@"
 }
 
-install_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+[ "${CI:-}" = true ] || CI_PACKAGES=()
+install_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${CI_PACKAGES[@]}"
 build dev
 if [ $# -gt 0 ]; then
     stage "conformance tests" conformance_tests "$@"
