@@ -188,6 +188,26 @@ def test_a_server_that_nobody_holds_goes_on(tasks, peers):
     assert done.texts("got") == [f"true hello 127.0.0.1 {peer.port}"]
 
 
+def test_a_broken_socket_is_opened_anew(tasks, peers):
+    """LuatOS udpsrv.lua: when rx fails it closes and connects again. A datagram that is too large
+    breaks the socket, and what comes next finds that out."""
+    port = free_udp_port(peers)
+    with tasks.start(SERVER + '''
+        show("send", server:send(("x"):rep(70000), "127.0.0.1", 9))
+        show("got", sys.waitUntil("IN"))
+        show("send", server:send("still here", "127.0.0.1", select(4, sys.waitUntil("IN"))))
+    ''', env={"PORT": port}) as run:
+        run.wait_log("send")
+        peer = peers.udp()
+        peer.send(b"one", ("127.0.0.1", port))
+        run.wait_trace("netc.event", event="ON_LINE", param=0, count=2)
+        peer.send(b"two", ("127.0.0.1", port))
+        assert peer.recv() == (b"still here", ("127.0.0.1", port))
+        done = run.finish()
+    assert done.texts("send") == ["false true false", "true false false"]
+    assert done.texts("got") == [f"true one 127.0.0.1 {peer.port}"]
+
+
 def test_closed_closes_the_server(tasks):
     """LuatOS udpsrv.lua:62-65 indexes an undefined self here; not copied."""
     done = tasks.run('''

@@ -23,14 +23,18 @@ local function text_of(address)
     return table.concat(groups, ":")
 end
 
--- One message a datagram: topic, data, the sender's address and port.
+-- One message a datagram: topic, data, the sender's address and port. A socket that is broken, as
+-- by a link that went down, is opened anew: at once, or when the link is back.
 local function publish_all(server, netc)
     local buff = server.rxbuff
 
     while true do
         local ok, len, address, port = socket.rx(netc, buff)
 
-        if not ok or len == 0 then
+        if not ok then
+            socket.close(netc)
+            return socket.connect(netc, ANYBODY, 0)
+        elseif len == 0 then
             return
         end
         local data = buff:query()
