@@ -284,6 +284,23 @@ def test_set_dns_takes_an_integer(tasks, netns):
     assert asked[0] == "127.0.0.9:53" and "127.0.0.9:53" not in asked[1:]
 
 
+@pytest.mark.requirement("SOCK-SETDNS-005", revision=1, kind="positive")
+def test_set_dns_numbers_servers_in_the_order_in_which_they_are_asked(tasks, netns):
+    """Number 1 first, whenever it was set; one that was not set is the network's."""
+    netns.resolv_conf("".join(f"nameserver 127.0.0.{n}\n" for n in (11, 12, 13)))
+    for n in (11, 12, 13, 21, 23):
+        netns.peers.dns(lambda query: [query.reply(rcode=2)], f"127.0.0.{n}")
+    done = tasks.run('''
+        show("dns", socket.setDNS(nil, 3, "127.0.0.23"))
+        show("dns", socket.setDNS(nil, 1, "127.0.0.21"))
+        socket.connect(udp(), "a.test", 9)
+        expect("ON_LINE -1")
+    ''', netns=netns)
+    assert done.texts("dns") == ["true"] * 2
+    asked = [event["server"] for event in done.events("dns.query")]
+    assert asked == ["127.0.0.21:53", "127.0.0.12:53", "127.0.0.23:53"]
+
+
 @pytest.mark.requirement("SOCK-SETDNS-001", revision=1, kind="negative")
 @pytest.mark.requirement("SOCK-SETDNS-005", revision=1, kind="negative")
 @pytest.mark.requirement("SOCK-SETDNS-006", revision=1, kind="negative")
