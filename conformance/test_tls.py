@@ -247,6 +247,17 @@ def test_an_integer_address_is_looked_for_in_the_certificate(tasks, tls):
     assert len([w for w in done.warnings if "TLS to an integer address" in w]) == 1
 
 
+@pytest.mark.parametrize("name, outcome", [("server", "ON_LINE 0"), ("wrong-host", "ON_LINE -1")])
+def test_an_ipv6_address_is_looked_for_in_the_certificate(tasks, tls, name, outcome):
+    """As an address, whatever way it is written."""
+    server = tls.server(name, host="::1")
+    done = tasks.run(CLIENT + f'''
+        assert(socket.connect(secure({CA}), "0:0:0:0:0:0:0:1", PORT))
+        show("outcome", event())
+    ''', env={"PORT": server.port})
+    assert done.texts("outcome") == [outcome]
+
+
 def test_names_are_sent_and_looked_for(tasks, netns):
     """SNI is the text given to connect, an address too."""
     netns.resolv_conf("nameserver 127.0.0.1\n")
@@ -382,6 +393,20 @@ def test_config_without_tls_makes_it_plain_again(tasks, tls, tcp_server):
     ''', env={"PORT": tcp_server.port}) as run:
         assert tcp_server.accept().recv_exactly(5) == b"plain"
         run.finish()
+
+
+def test_config_of_an_online_control_is_for_its_next_connection(tasks, tls):
+    """The present one keeps what it has: a certificate that would be refused goes on."""
+    done = tasks.run(CLIENT + f'''
+        local netc = online(secure())
+        assert(socket.config(netc, nil, nil, true, nil, nil, nil, {CA}))
+        {PING}
+        socket.close(netc)
+        sys.cleanMsg("t")
+        assert(socket.connect(netc, HOST, PORT))
+        until_event("ON_LINE -1")
+    ''', env={"PORT": tls.server("self-signed").port})
+    assert done.texts("got") == ["ping\n"]
 
 
 # ---- data -----------------------------------------------------------------------------------------

@@ -112,8 +112,12 @@ class OpensslServer(Daemon):
 class ThreadedServer:
     """A listener with a thread for each connection."""
 
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    def __init__(self, host="127.0.0.1"):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            self.listener = socket.create_server((host, 0), family=family, backlog=128)
+        except OSError as error:
+            pytest.skip(f"no server on {host}: {error}")
         self.port = self.listener.getsockname()[1]
         self.socks = []
         self.threads = []
@@ -158,13 +162,13 @@ class ThreadedServer:
 class TlsServer(ThreadedServer):
     """Python's ssl. serve(conn) plays a connection; conn is an SSLSocket."""
 
-    def __init__(self, context, play):
+    def __init__(self, context, play, host):
         self.context = context
         self.play = play
         self.names = []
         self.errors = []
         context.sni_callback = lambda sock, name, of: self.names.append(name)
-        super().__init__()
+        super().__init__(host)
 
     def serve(self, index, sock):
         try:
@@ -333,12 +337,12 @@ class TlsPeers:
                 words += ["-key", str(CERTS / f"{word}.key")]
         return self._add(OpensslServer(*words))
 
-    def server(self, name="server", serve=echo, **settings):
+    def server(self, name="server", serve=echo, host="127.0.0.1", **settings):
         """settings: attributes of the ssl.SSLContext."""
         context = server_context(name)
         for key, value in settings.items():
             setattr(context, key, value)
-        return self._add(TlsServer(context, serve))
+        return self._add(TlsServer(context, serve, host))
 
     def raw(self, behave, name="server", **settings):
         context = server_context(name)

@@ -35,6 +35,7 @@ enum mbedtls_code {
     CODE_INTERNAL = 0x6c00,
     CODE_BAD_VERSION = 0x6e80,
     CODE_HANDSHAKE_FAILURE = 0x6e00,
+    CODE_BAD_INPUT = 0x7100,
     CODE_INVALID_MAC = 0x7180,
     CODE_INVALID_RECORD = 0x7200,
     CODE_EOF = 0x7280,
@@ -551,6 +552,10 @@ ssize_t tls_write(struct tls *tls, const void *data, size_t len)
         return -EPIPE;
     if (!len)
         return 0;
+    if (tls->context->config.is_dtls && len > TLS_RECORD_MAX) {
+        fail(tls, CODE_BAD_INPUT, "%zu bytes are more than a record holds", len);
+        return -EPIPE;
+    }
     ERR_clear_error();
     if (!tls->unsent.len) {
         if (SSL_write_ex(tls->ssl, data, len, &done) == 1 && !tls->send_failed)

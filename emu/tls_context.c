@@ -265,15 +265,17 @@ static void check_psk(struct tls_context *context)
 
 /* ---- contexts --------------------------------------------------------------------------------- */
 
+/* Of one that is too long, as much as shows it. */
 static struct tls_blob copy_blob(const struct tls_blob *blob)
 {
+    size_t len = blob->len <= TLS_BLOB_MAX ? blob->len : TLS_BLOB_MAX + 1;
     char *copy;
 
     if (!blob->data)
         return (struct tls_blob){ 0 };
-    copy = xcalloc(1, blob->len + 1);
-    memcpy(copy, blob->data, blob->len);
-    return (struct tls_blob){ .data = copy, .len = blob->len };
+    copy = xcalloc(1, len + 1);
+    memcpy(copy, blob->data, len);
+    return (struct tls_blob){ .data = copy, .len = len };
 }
 
 static void free_blob(struct tls_blob *blob)
