@@ -46,6 +46,17 @@ void firmware_log(lua_State *L, enum log_level level, const char *tag, const cha
     log_firmware(&vm_of(L)->config.device->log, level, tag, "%s", text);
 }
 
+void *test_userdata(lua_State *L, int arg, const void *metatable)
+{
+    const void *present;
+
+    if (lua_type(L, arg) != LUA_TUSERDATA || !lua_getmetatable(L, arg))
+        return NULL;
+    present = lua_topointer(L, -1);
+    lua_pop(L, 1);
+    return present == metatable ? lua_touserdata(L, arg) : NULL;
+}
+
 void set_constants(lua_State *L, const struct constant *constants, int count)
 {
     for (int i = 0; i < count; i++) {

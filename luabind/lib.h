@@ -42,6 +42,12 @@ void firmware_log(lua_State *L, enum log_level level, const char *tag, const cha
 /* Socket events and topics, out of the message queue (rtos.receive). */
 void socket_deliver(lua_State *L, const struct msg *msg);
 
+/*
+ * luaL_testudata() by the metatable's address, as lua_topointer() gives it: the hot path's, where
+ * finding the metatable by its name would be most of a call.
+ */
+void *test_userdata(lua_State *L, int arg, const void *metatable);
+
 /* Frees what rtos.timer_start made. */
 void rtos_close(struct vm *vm);
 

@@ -52,7 +52,7 @@ static struct netc *get_netc(lua_State *L, int arg)
         id = (uintptr_t)lua_touserdata(L, arg);
         return id <= UINT32_MAX ? netc_get(net_of(L), (uint32_t)id) : NULL;
     }
-    ud = luaL_testudata(L, arg, NETC_TYPE);
+    ud = test_userdata(L, arg, vm_of(L)->netc_metatable);
     return ud ? netc_get(net_of(L), ud->id) : NULL;
 }
 
@@ -886,6 +886,7 @@ static void set_adapter_constants(lua_State *L)
 int luaopen_socket(lua_State *L)
 {
     luaL_newmetatable(L, NETC_TYPE);
+    vm_of(L)->netc_metatable = lua_topointer(L, -1);
     lua_pushcfunction(L, socket_release);
     lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);

@@ -53,6 +53,8 @@ struct vm {
     size_t timers_buckets, timers_count;
     bool warned_timers, warned_messages;
 
+    const void *netc_metatable, *zbuff_metatable; /* the registry keeps them */
+
     char require_paths[VM_REQUIRE_PATHS][VM_REQUIRE_PATH_MAX];
     int script_log_level; /* log.setLevel */
     int script_log_style;

@@ -8,6 +8,7 @@
 #include "emu/util.h"
 #include "luabind/lib.h"
 #include "luabind/pack.h"
+#include "luabind/vm.h"
 
 #define TAG            "zbuff"
 #define KIB            1024
@@ -20,12 +21,14 @@ enum seek_from { SEEK_FROM_START, SEEK_FROM_CURSOR, SEEK_FROM_END };
 
 struct zbuff *zbuff_test(lua_State *L, int arg)
 {
-    return luaL_testudata(L, arg, ZBUFF_TYPE);
+    return test_userdata(L, arg, vm_of(L)->zbuff_metatable);
 }
 
 struct zbuff *zbuff_check(lua_State *L, int arg)
 {
-    return luaL_checkudata(L, arg, ZBUFF_TYPE);
+    struct zbuff *buff = zbuff_test(L, arg);
+
+    return buff ? buff : luaL_checkudata(L, arg, ZBUFF_TYPE); /* which raises */
 }
 
 /* A frame that no longer fits its buffer is none any more. */
@@ -676,10 +679,8 @@ static bool push_byte(lua_State *L, const struct zbuff *buff, lua_Integer index)
 
 static int zbuff_index(lua_State *L)
 {
-    const struct zbuff *buff = zbuff_check(L, 1);
-
     if (lua_isinteger(L, 2)) {
-        if (!push_byte(L, buff, lua_tointeger(L, 2)))
+        if (!push_byte(L, zbuff_check(L, 1), lua_tointeger(L, 2)))
             lua_pushnil(L);
         return 1;
     }
@@ -782,6 +783,7 @@ int luaopen_zbuff(lua_State *L)
     };
 
     luaL_newmetatable(L, ZBUFF_TYPE);
+    vm_of(L)->zbuff_metatable = lua_topointer(L, -1);
     luaL_newlib(L, methods);
     set_number_methods(L);
     lua_pushcclosure(L, zbuff_index, 1);
