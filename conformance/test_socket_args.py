@@ -313,3 +313,18 @@ def test_hostile_names_and_numbers_are_survived(tasks, netns):
         log.info("survived", "")
     ''', netns=netns)
     assert done.texts("survived") == [""]
+
+
+def test_finalizers_that_release_the_control_in_the_middle_do_no_harm(emu):
+    """A warning, a string, a number's text: what makes an object may collect, and a __gc of the
+    script may release the control and free the buffer of the very call."""
+    done = emu.run("socket/finalizers-release-the-control-in-use", "--lab")
+    assert done.code == 0, done
+    for name, count in (("config", 2), ("linkup", 1), ("connect", 2), ("listen", 1), ("accept", 1),
+                        ("tx", 3), ("rx", 1), ("read", 1)):
+        assert done.texts(name) == ["true"] * count, done
+
+
+def test_finalizers_under_gc_stress_do_no_harm(emu):
+    done = emu.run("socket/finalizers-release-the-control-in-use", "--lab", "--gc-stress")
+    assert done.code == 0, done

@@ -37,7 +37,13 @@ static struct net *net_of(lua_State *L)
     return &vm_of(L)->config.device->net;
 }
 
-/* ---- arguments ------------------------------------------------------------------------------ */
+/* ---- arguments ------------------------------------------------------------------------------
+ *
+ * Whatever makes a Lua object may collect garbage, and a finalizer of the script may release the
+ * control or free the zbuff of this very call: warnings do, strings do, a number's text does. So a
+ * function takes its arguments and warns first, asks for the control again, and makes objects of
+ * the answer last.
+ */
 
 /*
  * The control in argument @arg: what create returned, or the light userdata that callbacks get.
@@ -95,14 +101,6 @@ static int push_verdict(lua_State *L, enum netc_verdict verdict)
     return 2;
 }
 
-static int push_nils(lua_State *L, int count)
-{
-    lua_settop(L, 0);
-    for (int i = 0; i < count; i++)
-        lua_pushnil(L);
-    return count;
-}
-
 /* ---- life -------------------------------------------------------------------------------------- */
 
 /* Who is told: a function, a task's name, or nobody in particular (topic NWCTRL*). */
@@ -135,10 +133,12 @@ static int socket_create(lua_State *L)
     lua_Integer number;
     struct adapter *adapter = to_adapter(L, 1, &number);
     struct netc_ud *ud = push_ud(L);
+    int target_ref = ref_target(L, 2);
     bool can_use = adapter && net_can_use(net, adapter);
     struct netc *netc = can_use ? netc_new(net, adapter) : NULL;
 
     if (!netc) {
+        luaL_unref(L, LUA_REGISTRYINDEX, target_ref);
         firmware_log(L, LOG_LEVEL_DEBUG, "socket", "create fail");
         if (!adapter)
             warn_script(L, "socket.create: this board has no adapter %lld: nil", (long long)number);
@@ -152,9 +152,8 @@ static int socket_create(lua_State *L)
         luaL_pushfail(L);
         return 1;
     }
-    netc->target_ref = LUA_REFNIL;
     ud->id = netc->id;
-    netc->target_ref = ref_target(L, 2);
+    netc->target_ref = target_ref;
     return 1;
 }
 
@@ -214,11 +213,10 @@ static struct tls_config to_tls_config(lua_State *L, bool is_udp)
     };
 }
 
-static bool use_tls(lua_State *L, struct netc *netc)
+static bool use_tls(lua_State *L, struct netc *netc, const struct tls_config *config)
 {
-    const struct tls_config config = to_tls_config(L, netc->config.is_udp);
     char why[TLS_WHY_MAX];
-    enum tls_problem problem = netc_use_tls(netc, &config, why);
+    enum tls_problem problem = netc_use_tls(netc, config, why);
 
     if (problem == TLS_PROBLEM_NONE)
         return true;
@@ -236,6 +234,7 @@ static int socket_config(lua_State *L)
 {
     struct netc *netc = to_netc(L, "config");
     struct netc_config config = { 0 };
+    struct tls_config tls;
     lua_Integer port, idle;
 
     if (!netc)
@@ -251,8 +250,12 @@ static int socket_config(lua_State *L)
     if (config.local_port >= LOCAL_PORT_MAX)
         warn_script(L, "socket.config: local port %u: modules take ports below %d",
                     config.local_port, LOCAL_PORT_MAX);
+    tls = to_tls_config(L, config.is_udp);
+    netc = get_netc(L, 1);
+    if (!netc)
+        return 0;
     netc_configure(netc, &config);
-    lua_pushboolean(L, !is_true(L, 4) || use_tls(L, netc));
+    lua_pushboolean(L, !is_true(L, 4) || use_tls(L, netc, &tls));
     return 1;
 }
 
@@ -266,11 +269,16 @@ static int socket_linkup(lua_State *L)
         return 0;
     if (netc_has_socket(netc) && netc->adapter->is_ready)
         warn_script(L, "socket.linkup on an open socket: a module loses the connection here");
-    return push_verdict(L, netc_linkup(netc));
+    netc = get_netc(L, 1);
+    return netc ? push_verdict(L, netc_linkup(netc)) : 0;
 }
 
-static void warn_target(lua_State *L, const struct netc *netc, const struct netc_target *target)
+static void warn_target(lua_State *L, const struct netc_target *target)
 {
+    const struct netc *netc = get_netc(L, 1);
+
+    if (!netc)
+        return;
     if (netc_has_socket(netc))
         warn_script(L, "socket.connect on a socket that is open: false; close it first");
     else if (netc->tls_context && !target->name)
@@ -302,24 +310,28 @@ static int socket_connect(lua_State *L)
     vclock_refresh(&vm_of(L)->config.device->clock);
     firmware_log(L, LOG_LEVEL_DEBUG, "socket", "connect to %s,%u", target.name ? target.name : text,
                  target.port);
-    warn_target(L, netc, &target);
-    return push_verdict(L, netc_connect(netc, &target));
+    warn_target(L, &target);
+    netc = get_netc(L, 1);
+    return netc ? push_verdict(L, netc_connect(netc, &target)) : 0;
 }
 
 static int socket_listen(lua_State *L)
 {
     struct netc *netc = to_netc(L, "listen");
     uint8_t clients;
+    bool is_udp;
 
     if (!netc)
         return 0;
+    is_udp = netc->config.is_udp;
     clients = lua_isinteger(L, 2) ? (uint8_t)lua_tointeger(L, 2) : 0;
     if (clients > MANY_MAX)
         warn_script(L, "socket.listen: a module serves %d clients at the most", MANY_MAX);
-    if (netc->config.is_udp)
+    if (is_udp)
         warn_script(L, "socket.listen in UDP mode: false; socket.config(netc, port) makes it TCP, "
                        "a UDP server connects to 255.255.255.255, 0");
-    return push_verdict(L, netc_listen(netc, clients > 0));
+    netc = get_netc(L, 1);
+    return netc ? push_verdict(L, netc_listen(netc, clients > 0)) : 0;
 }
 
 /* success, control or nil, the client's address and port */
@@ -343,6 +355,7 @@ static int socket_accept(lua_State *L)
     bool has_target = lua_isfunction(L, 2) || lua_isstring(L, 2);
     struct netc *client;
     struct netc_ud *ud;
+    int target_ref;
 
     if (!netc)
         return 0;
@@ -351,14 +364,16 @@ static int socket_accept(lua_State *L)
         return push_accepted(L, true, netc); /* one-to-one: it is this control's client */
     }
     ud = push_ud(L);
-    client = netc_accept(netc);
+    target_ref = ref_target(L, 2);
+    netc = get_netc(L, 1);
+    client = netc ? netc_accept(netc) : NULL;
     if (!client) {
+        luaL_unref(L, LUA_REGISTRYINDEX, target_ref);
         lua_pushnil(L);
         return push_accepted(L, false, NULL);
     }
-    client->target_ref = LUA_REFNIL;
     ud->id = client->id;
-    client->target_ref = ref_target(L, 2);
+    client->target_ref = target_ref;
     return push_accepted(L, true, client);
 }
 
@@ -418,8 +433,12 @@ static const char *to_bytes(lua_State *L, int arg, size_t *len)
     return (const char *)buff->data;
 }
 
-static void warn_tx(lua_State *L, const struct netc *netc, size_t len)
+static void warn_tx(lua_State *L, size_t len)
 {
+    const struct netc *netc = get_netc(L, 1);
+
+    if (!netc)
+        return;
     if (netc->state != NETC_STATE_ONLINE)
         warn_script(L, "socket.tx on a socket in state %d %s: false", (int)netc->state,
                     netc_state_name(netc->state));
@@ -439,8 +458,8 @@ static int socket_tx(lua_State *L)
 
     if (!netc)
         return 0;
-    data = to_bytes(L, 2, &len);
     has_to = netc->config.is_udp && (lua_isinteger(L, 3) || lua_isstring(L, 3));
+    (void)to_bytes(L, 2, &len);
     to.port = (uint16_t)luaL_optinteger(L, 4, 0);
     (void)luaL_optinteger(L, 5, 0);
     if (has_to && !to_endpoint(L, 3, &to)) {
@@ -448,7 +467,11 @@ static int socket_tx(lua_State *L)
                     lua_tostring(L, 3));
         return push_sent(L, failed);
     }
-    warn_tx(L, netc, len);
+    warn_tx(L, len);
+    data = to_bytes(L, 2, &len);
+    netc = get_netc(L, 1);
+    if (!netc)
+        return 0;
     return push_sent(L, netc_tx(netc, data, len, has_to ? &to : NULL));
 }
 
@@ -548,6 +571,9 @@ static int socket_rx(lua_State *L)
     else if (lua_isinteger(L, 3) && lua_tointeger(L, 3) > 0)
         warn_script(L, "socket.rx: the third argument is a flag without effect; the limit is the "
                        "fourth");
+    netc = get_netc(L, 1);
+    if (!netc)
+        return 0;
     is_udp = netc->config.is_udp;
     n = is_udp || netc->tls ? rx_message(netc, buff, limit, &from) : rx_stream(netc, buff, limit);
     lua_pushboolean(L, n >= 0);
@@ -570,11 +596,13 @@ static int socket_read(lua_State *L)
     struct endpoint from = { 0 };
     lua_Integer limit = 0;
     luaL_Buffer data;
+    bool is_udp;
     char *room;
     ssize_t len;
 
     if (!netc)
         return 0;
+    is_udp = netc->config.is_udp;
     if (lua_isinteger(L, 2))
         limit = lua_tointeger(L, 2);
     len = netc_rx_len(netc);
@@ -584,10 +612,11 @@ static int socket_read(lua_State *L)
     if (limit > 0 && len > limit)
         len = (ssize_t)limit;
     room = luaL_buffinitsize(L, &data, (size_t)len);
+    netc = get_netc(L, 1);
     if (len)
-        len = netc_rx(netc, room, (size_t)len, &from);
+        len = netc ? netc_rx(netc, room, (size_t)len, &from) : 0;
     luaL_pushresultsize(&data, len > 0 ? (size_t)len : 0);
-    if (len <= 0 || !netc->config.is_udp)
+    if (len <= 0 || !is_udp)
         return 2;
     push_rxaddr(L, &from);
     lua_pushinteger(L, from.port);
@@ -654,16 +683,13 @@ static int socket_local_ip(lua_State *L)
 static int socket_remote_ip(lua_State *L)
 {
     const struct netc *netc = get_netc(L, 1);
-    char text[ENDPOINT_TEXT_MAX];
+    char texts[DNS_ADDRS_MAX][ENDPOINT_TEXT_MAX];
+    int count = netc ? netc->lookup.count : 0;
 
-    if (!netc)
-        return push_nils(L, DNS_ADDRS_MAX);
-    for (int i = 0; i < DNS_ADDRS_MAX; i++) {
-        if (i < netc->lookup.count)
-            lua_pushstring(L, endpoint_ip_text(&netc->lookup.addrs[i], text));
-        else
-            lua_pushnil(L);
-    }
+    for (int i = 0; i < count; i++)
+        (void)endpoint_ip_text(&netc->lookup.addrs[i], texts[i]);
+    for (int i = 0; i < DNS_ADDRS_MAX; i++)
+        lua_pushstring(L, i < count ? texts[i] : NULL); /* NULL: nil */
     return DNS_ADDRS_MAX;
 }
 
@@ -769,12 +795,14 @@ static bool push_global_function(lua_State *L, const char *name)
 
 static void deliver_netc(lua_State *L, const struct msg *msg)
 {
-    struct netc *netc = netc_get(net_of(L), msg->as.netc.netc);
+    const struct netc *netc = netc_get(net_of(L), msg->as.netc.netc);
     lua_Integer event = EVENT_BASE + msg->as.netc.report - NETC_REPORT_LINK;
-    int type;
+    int type, number, sid;
 
     if (!netc) /* released meanwhile */
         return;
+    number = net_number(net_of(L), netc->adapter);
+    sid = netc->sid;
     type = lua_rawgeti(L, LUA_REGISTRYINDEX, netc->target_ref);
     if (type == LUA_TFUNCTION) {
         /* a light one, as on a module: it does not keep the control alive */
@@ -795,8 +823,8 @@ static void deliver_netc(lua_State *L, const struct msg *msg)
     lua_pop(L, 1);
     if (type == LUA_TNIL && push_global_function(L, "sys_pub")) {
         lua_pushliteral(L, NETC_TYPE);
-        lua_pushinteger(L, net_number(net_of(L), netc->adapter));
-        lua_pushinteger(L, netc->sid);
+        lua_pushinteger(L, number);
+        lua_pushinteger(L, sid);
         lua_pushinteger(L, event);
         lua_pushinteger(L, msg->as.netc.param);
         call_script(L, 5);
