@@ -228,7 +228,9 @@ static bool push_item(lua_State *L, struct source *src, char letter, bool is_big
         return true;
     }
     if (letter == 'z') {
-        end = left ? memchr(at, '\0', left) : NULL;
+        if (!left)
+            return false;
+        end = memchr(at, '\0', left);
         len = end ? (size_t)(end - at) : left;
         lua_pushlstring(L, at, len);
         src->pos += len + 1;

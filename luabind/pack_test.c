@@ -145,6 +145,9 @@ static void unpacking_stops_where_the_bytes_end(void **state)
 
     assert_unpacks(L, "pack.unpack('\\1\\2\\3', '>HH')", "3,258");
     assert_unpacks(L, "pack.unpack('', 'b')", "1");
+    assert_unpacks(L, "pack.unpack('', 'z')", "1");
+    assert_unpacks(L, "pack.unpack('ab\\0c', 'z2147483647')",
+                   "6,ab,c"); /* the last one's NUL too */
     assert_unpacks(L, "pack.unpack('\\5ab', 'p')", "1");
     assert_unpacks(L, "pack.unpack('\\255\\255\\255\\255', '<a')", "1");
     assert_unpacks(L, "pack.unpack('ab', 'A3')", "1");
