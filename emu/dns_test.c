@@ -491,6 +491,19 @@ static void a_name_without_ipv6_addresses_gives_the_others(void **state)
     assert_told(fake, &asker, "192.0.2.9");
 }
 
+/* Each question has its own way through the servers. */
+static void the_second_question_begins_at_the_first_server_again(void **state)
+{
+    struct fake_device *fake = *state;
+    struct asker asker;
+
+    assert_int_equal(start(fake, &asker, "example.com", true), 0);
+    answer(fake, asking(fake, SERVER_1), DNS_RCODE_REFUSED, "");
+    answer(fake, asking(fake, SERVER_2), DNS_RCODE_OK, "2001:db8::1");
+    answer(fake, asking(fake, SERVER_1), DNS_RCODE_OK, "192.0.2.9");
+    assert_told(fake, &asker, "2001:db8::1 192.0.2.9");
+}
+
 static void ipv6_addresses_stay_when_the_second_question_fails(void **state)
 {
     struct fake_device *fake = *state;
@@ -604,6 +617,7 @@ int main(void)
         ON_DEVICE(the_gateway_and_114_stand_in_for_servers_that_are_not_named),
         ON_DEVICE(with_ipv6_wanted_aaaa_is_asked_and_then_a),
         ON_DEVICE(a_name_without_ipv6_addresses_gives_the_others),
+        ON_DEVICE(the_second_question_begins_at_the_first_server_again),
         ON_DEVICE(ipv6_addresses_stay_when_the_second_question_fails),
         ON_DEVICE(a_name_that_does_not_exist_is_not_asked_for_twice),
         ON_DEVICE(lookups_of_one_name_at_one_time_share_a_query),
