@@ -38,7 +38,7 @@ fuzz() { # fuzz TARGET: its log says what went wrong
     [ "$seconds" = 0 ] && limit=(-runs=0)
     mkdir -p "$corpus" "$seeds"
     ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 "$out/fuzz_$1" \
-        "${limit[@]}" -timeout=10 -rss_limit_mb=1024 -artifact_prefix="$out/crashes/$1-" \
+        "${limit[@]}" -timeout=60 -rss_limit_mb=1024 -artifact_prefix="$out/crashes/$1-" \
         -print_final_stats=1 "$corpus" "$seeds" >"$out/logs/$1.log" 2>&1
 }
 
