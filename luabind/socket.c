@@ -2,10 +2,7 @@
  * socket: the library of the user's document, socket-api.md, function by function. Where the
  * document is silent, LuatOS's own luat_lib_socket.c decides what comes back.
  */
-#include <assert.h>
 #include <lauxlib.h>
-#include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 
 #include "emu/device.h"
@@ -16,23 +13,18 @@
 #include "luabind/lib.h"
 #include "luabind/socket_priv.h"
 #include "luabind/vm.h"
-#include "luabind/zbuff.h"
 
-#define NETC_TYPE        "NWCTRL*"  /* scripts see this name in tostring() and in topics */
-#define EVENT_BASE       0x02000010 /* socket.LINK; LuatOS luat_network_adapter.h:85 */
-#define LOCAL_PORT_MAX   60000      /* the document: a given port is below */
-#define UDP_PAYLOAD_SAFE 1460       /* the document: more than this fails easily */
-#define MANY_MAX         8          /* LuatOS: multi_client is 0..8 */
-#define DNS_PORT_NUMBER  53
-#define SSL_LOG_MAX      4
-#define RX_CACHE_MIN     6
-#define RX_CACHE_MAX     48
+#define NETC_TYPE      "NWCTRL*"  /* scripts see this name in tostring() and in topics */
+#define EVENT_BASE     0x02000010 /* socket.LINK; LuatOS luat_network_adapter.h:85 */
+#define LOCAL_PORT_MAX 60000      /* the document: a given port is below */
+#define MANY_MAX       8          /* LuatOS: multi_client is 0..8 */
+#define SSL_LOG_MAX    4
 
 struct netc_ud {
     uint32_t id; /* 0 before create succeeds and after release */
 };
 
-static struct net *net_of(lua_State *L)
+struct net *socket_net(lua_State *L)
 {
     return &vm_of(L)->config.device->net;
 }
@@ -49,23 +41,23 @@ static struct net *net_of(lua_State *L)
  * The control in argument @arg: what create returned, or the light userdata that callbacks get.
  * NULL when it is none, or released.
  */
-static struct netc *get_netc(lua_State *L, int arg)
+struct netc *socket_get(lua_State *L, int arg)
 {
     const struct netc_ud *ud;
     uintptr_t id;
 
     if (lua_islightuserdata(L, arg)) {
         id = (uintptr_t)lua_touserdata(L, arg);
-        return id <= UINT32_MAX ? netc_get(net_of(L), (uint32_t)id) : NULL;
+        return id <= UINT32_MAX ? netc_get(socket_net(L), (uint32_t)id) : NULL;
     }
     ud = test_userdata(L, arg, vm_of(L)->netc_metatable);
-    return ud ? netc_get(net_of(L), ud->id) : NULL;
+    return ud ? netc_get(socket_net(L), ud->id) : NULL;
 }
 
 /* The same, with a warning: a module returns nothing, looks at no other argument, and is silent. */
-static struct netc *to_netc(lua_State *L, const char *function)
+struct netc *socket_check(lua_State *L, const char *function)
 {
-    struct netc *netc = get_netc(L, 1);
+    struct netc *netc = socket_get(L, 1);
 
     if (!netc)
         warn_script(L, "socket.%s on %s: a module returns nothing", function,
@@ -74,9 +66,9 @@ static struct netc *to_netc(lua_State *L, const char *function)
 }
 
 /* The adapter that argument @arg names; the default one when it is absent. */
-static struct adapter *to_adapter(lua_State *L, int arg, lua_Integer *number)
+struct adapter *socket_adapter_arg(lua_State *L, int arg, lua_Integer *number)
 {
-    const struct net *net = net_of(L);
+    const struct net *net = socket_net(L);
 
     *number = luaL_optinteger(L, arg, net->default_number);
     return net_adapter(net, *number);
@@ -85,7 +77,7 @@ static struct adapter *to_adapter(lua_State *L, int arg, lua_Integer *number)
 /*
  * An address in argument @arg: the integer form, or text. False when it is neither, or no address.
  */
-static bool to_endpoint(lua_State *L, int arg, struct endpoint *ep)
+bool socket_endpoint_arg(lua_State *L, int arg, struct endpoint *ep)
 {
     if (lua_isinteger(L, arg)) {
         endpoint_set_word(ep, (uint32_t)lua_tointeger(L, arg));
@@ -129,9 +121,9 @@ static struct netc_ud *push_ud(lua_State *L)
 
 static int socket_create(lua_State *L)
 {
-    struct net *net = net_of(L);
+    struct net *net = socket_net(L);
     lua_Integer number;
-    struct adapter *adapter = to_adapter(L, 1, &number);
+    struct adapter *adapter = socket_adapter_arg(L, 1, &number);
     struct netc_ud *ud = push_ud(L);
     int target_ref = ref_target(L, 2);
     bool can_use = adapter && net_can_use(net, adapter);
@@ -165,7 +157,7 @@ static void release(lua_State *L, struct netc *netc)
 
 static int socket_release(lua_State *L)
 {
-    struct netc *netc = get_netc(L, 1);
+    struct netc *netc = socket_get(L, 1);
 
     if (netc)
         release(L, netc);
@@ -174,7 +166,7 @@ static int socket_release(lua_State *L)
 
 static int socket_debug(lua_State *L)
 {
-    struct netc *netc = to_netc(L, "debug");
+    struct netc *netc = socket_check(L, "debug");
 
     if (netc && lua_isboolean(L, 2))
         netc->is_debug = lua_toboolean(L, 2);
@@ -232,7 +224,7 @@ static bool use_tls(lua_State *L, struct netc *netc, const struct tls_config *co
 
 static int socket_config(lua_State *L)
 {
-    struct netc *netc = to_netc(L, "config");
+    struct netc *netc = socket_check(L, "config");
     struct netc_config config = { 0 };
     struct tls_config tls;
     lua_Integer port, idle;
@@ -251,7 +243,7 @@ static int socket_config(lua_State *L)
         warn_script(L, "socket.config: local port %u: modules take ports below %d",
                     config.local_port, LOCAL_PORT_MAX);
     tls = to_tls_config(L, config.is_udp);
-    netc = get_netc(L, 1);
+    netc = socket_get(L, 1);
     if (!netc)
         return 0;
     netc_configure(netc, &config);
@@ -263,19 +255,19 @@ static int socket_config(lua_State *L)
 
 static int socket_linkup(lua_State *L)
 {
-    struct netc *netc = to_netc(L, "linkup");
+    struct netc *netc = socket_check(L, "linkup");
 
     if (!netc)
         return 0;
     if (netc_has_socket(netc) && netc->adapter->is_ready)
         warn_script(L, "socket.linkup on an open socket: a module loses the connection here");
-    netc = get_netc(L, 1);
+    netc = socket_get(L, 1);
     return netc ? push_verdict(L, netc_linkup(netc)) : 0;
 }
 
 static void warn_target(lua_State *L, const struct netc_target *target)
 {
-    const struct netc *netc = get_netc(L, 1);
+    const struct netc *netc = socket_get(L, 1);
 
     if (!netc)
         return;
@@ -290,7 +282,7 @@ static void warn_target(lua_State *L, const struct netc_target *target)
 
 static int socket_connect(lua_State *L)
 {
-    struct netc *netc = to_netc(L, "connect");
+    struct netc *netc = socket_check(L, "connect");
     struct netc_target target = { 0 };
     struct endpoint word = { 0 };
     char text[ENDPOINT_TEXT_MAX];
@@ -311,13 +303,13 @@ static int socket_connect(lua_State *L)
     firmware_log(L, LOG_LEVEL_DEBUG, "socket", "connect to %s,%u", target.name ? target.name : text,
                  target.port);
     warn_target(L, &target);
-    netc = get_netc(L, 1);
+    netc = socket_get(L, 1);
     return netc ? push_verdict(L, netc_connect(netc, &target)) : 0;
 }
 
 static int socket_listen(lua_State *L)
 {
-    struct netc *netc = to_netc(L, "listen");
+    struct netc *netc = socket_check(L, "listen");
     uint8_t clients;
     bool is_udp;
 
@@ -330,7 +322,7 @@ static int socket_listen(lua_State *L)
     if (is_udp)
         warn_script(L, "socket.listen in UDP mode: false; socket.config(netc, port) makes it TCP, "
                        "a UDP server connects to 255.255.255.255, 0");
-    netc = get_netc(L, 1);
+    netc = socket_get(L, 1);
     return netc ? push_verdict(L, netc_listen(netc, clients > 0)) : 0;
 }
 
@@ -351,7 +343,7 @@ static int push_accepted(lua_State *L, bool ok, const struct netc *of)
 
 static int socket_accept(lua_State *L)
 {
-    struct netc *netc = to_netc(L, "accept");
+    struct netc *netc = socket_check(L, "accept");
     bool has_target = lua_isfunction(L, 2) || lua_isstring(L, 2);
     struct netc *client;
     struct netc_ud *ud;
@@ -365,7 +357,7 @@ static int socket_accept(lua_State *L)
     }
     ud = push_ud(L);
     target_ref = ref_target(L, 2);
-    netc = get_netc(L, 1);
+    netc = socket_get(L, 1);
     client = netc ? netc_accept(netc) : NULL;
     if (!client) {
         luaL_unref(L, LUA_REGISTRYINDEX, target_ref);
@@ -379,14 +371,14 @@ static int socket_accept(lua_State *L)
 
 static int socket_discon(lua_State *L)
 {
-    struct netc *netc = to_netc(L, "discon");
+    struct netc *netc = socket_check(L, "discon");
 
     return netc ? push_verdict(L, netc_disconnect(netc)) : 0;
 }
 
 static int socket_close(lua_State *L)
 {
-    struct netc *netc = to_netc(L, "close");
+    struct netc *netc = socket_check(L, "close");
 
     if (netc)
         netc_close(netc);
@@ -395,14 +387,14 @@ static int socket_close(lua_State *L)
 
 static int socket_wait(lua_State *L)
 {
-    struct netc *netc = to_netc(L, "wait");
+    struct netc *netc = socket_check(L, "wait");
 
     return netc ? push_verdict(L, netc_wait(netc)) : 0;
 }
 
 static int socket_state(lua_State *L)
 {
-    const struct netc *netc = to_netc(L, "state");
+    const struct netc *netc = socket_check(L, "state");
 
     if (!netc)
         return 0;
@@ -411,375 +403,13 @@ static int socket_state(lua_State *L)
     return 2;
 }
 
-/* ---- data ------------------------------------------------------------------------------------------ */
-
-static int push_sent(lua_State *L, struct netc_sent sent)
-{
-    lua_pushboolean(L, sent.ok);
-    lua_pushboolean(L, sent.full);
-    lua_pushboolean(L, sent.acked);
-    return 3;
-}
-
-/* Bytes to send: a string, a number's text, or the used part of a zbuff. */
-static const char *to_bytes(lua_State *L, int arg, size_t *len)
-{
-    const struct zbuff *buff;
-
-    if (lua_isstring(L, arg))
-        return lua_tolstring(L, arg, len);
-    buff = zbuff_check(L, arg);
-    *len = buff->used;
-    return (const char *)buff->data;
-}
-
-static void warn_tx(lua_State *L, size_t len)
-{
-    const struct netc *netc = get_netc(L, 1);
-
-    if (!netc)
-        return;
-    if (netc->state != NETC_STATE_ONLINE)
-        warn_script(L, "socket.tx on a socket in state %d %s: false", (int)netc->state,
-                    netc_state_name(netc->state));
-    else if (netc->config.is_udp && len > UDP_PAYLOAD_SAFE)
-        warn_script(L, "socket.tx: a datagram of %zu bytes; on a module more than %d fails easily",
-                    len, UDP_PAYLOAD_SAFE);
-}
-
-static int socket_tx(lua_State *L)
-{
-    static const struct netc_sent failed = { .ok = false, .full = true, .acked = false };
-    struct netc *netc = to_netc(L, "tx");
-    struct endpoint to = { 0 };
-    bool has_to;
-    const char *data;
-    size_t len;
-
-    if (!netc)
-        return 0;
-    has_to = netc->config.is_udp && (lua_isinteger(L, 3) || lua_isstring(L, 3));
-    (void)to_bytes(L, 2, &len);
-    to.port = (uint16_t)luaL_optinteger(L, 4, 0);
-    (void)luaL_optinteger(L, 5, 0);
-    if (has_to && !to_endpoint(L, 3, &to)) {
-        warn_script(L, "socket.tx: \"%s\" is no address: false; a module sends to 0.0.0.0",
-                    lua_tostring(L, 3));
-        return push_sent(L, failed);
-    }
-    warn_tx(L, len);
-    data = to_bytes(L, 2, &len);
-    netc = get_netc(L, 1);
-    if (!netc)
-        return 0;
-    return push_sent(L, netc_tx(netc, data, len, has_to ? &to : NULL));
-}
-
-static void push_rxaddr(lua_State *L, const struct endpoint *from)
-{
-    uint8_t bytes[ENDPOINT_RXADDR_MAX];
-    size_t len = endpoint_rxaddr(from, bytes);
-
-    lua_pushlstring(L, (const char *)bytes, len);
-}
-
-/* Room in @buff for @len more bytes, as much as can be had. */
-static size_t make_room(struct zbuff *buff, size_t len)
-{
-    size_t room = buff->len - buff->used;
-
-    if (room < len && zbuff_resize(buff, buff->used + len))
-        room = len;
-    return room < len ? room : len;
-}
-
-/*
- * Read at most @limit bytes to the end of @buff, which grows by what does not fit. The common case,
- * data that fits, is one system call.
- */
-static ssize_t rx_stream(struct netc *netc, struct zbuff *buff, size_t limit)
-{
-    size_t room = buff->len - buff->used;
-    size_t first = room < limit ? room : limit;
-    ssize_t n = first ? netc_rx(netc, buff->data + buff->used, first, NULL) : 0;
-    ssize_t more;
-
-    if (n < 0 || (first && (size_t)n < first) || (size_t)n == limit) {
-        buff->used += n > 0 ? (size_t)n : 0;
-        return n;
-    }
-    buff->used += (size_t)n;
-    more = netc_rx_len(netc);
-    if (more <= 0)
-        return first ? n : more;
-    limit -= (size_t)n;
-    room = make_room(buff, (size_t)more < limit ? (size_t)more : limit);
-    more = room ? netc_rx(netc, buff->data + buff->used, room, NULL) : 0;
-    if (more > 0)
-        buff->used += (size_t)more;
-    return more > 0 ? n + more : n;
-}
-
-/*
- * One datagram, or what is left of one TLS record, to the end of @buff; what is beyond @limit of a
- * datagram is lost. -1: nothing could be read.
- */
-static ssize_t rx_message(struct netc *netc, struct zbuff *buff, size_t limit,
-                          struct endpoint *from)
-{
-    ssize_t len = netc_rx_len(netc);
-    size_t room;
-    ssize_t n;
-
-    if (len <= 0)
-        return len;
-    room = make_room(buff, (size_t)len < limit ? (size_t)len : limit);
-    n = netc_rx(netc, buff->data + buff->used, room, from);
-    if (n > 0)
-        buff->used += (size_t)n;
-    return n;
-}
-
-/* rx without a zbuff, or with something else in its place: only how much there is. */
-static int rx_query(lua_State *L, struct netc *netc)
-{
-    ssize_t len = netc_rx_len(netc);
-
-    if (len > 0 && lua_isuserdata(L, 2))
-        (void)zbuff_check(L, 2); /* raises, but only now: LuatOS looks at the data first */
-    lua_pushboolean(L, len >= 0);
-    lua_pushinteger(L, len > 0 ? len : 0);
-    return 2;
-}
-
-static int socket_rx(lua_State *L)
-{
-    struct netc *netc = to_netc(L, "rx");
-    struct endpoint from = { 0 };
-    struct zbuff *buff;
-    size_t limit = SIZE_MAX;
-    bool is_udp;
-    ssize_t n;
-
-    if (!netc)
-        return 0;
-    buff = zbuff_test(L, 2);
-    if (!buff)
-        return rx_query(L, netc);
-    if (lua_gettop(L) >= 4 && lua_isinteger(L, 4) && lua_tointeger(L, 4) >= 0)
-        limit = (uint32_t)lua_tointeger(L, 4);
-    else if (lua_isinteger(L, 3) && lua_tointeger(L, 3) > 0)
-        warn_script(L, "socket.rx: the third argument is a flag without effect; the limit is the "
-                       "fourth");
-    netc = get_netc(L, 1);
-    if (!netc)
-        return 0;
-    is_udp = netc->config.is_udp;
-    n = is_udp || netc->tls ? rx_message(netc, buff, limit, &from) : rx_stream(netc, buff, limit);
-    lua_pushboolean(L, n >= 0);
-    lua_pushinteger(L, n > 0 ? n : 0);
-    if (n <= 0)
-        return 2;
-    if (is_udp) {
-        push_rxaddr(L, &from);
-        lua_pushinteger(L, from.port);
-    } else {
-        lua_pushnil(L);
-        lua_pushnil(L);
-    }
-    return 4;
-}
-
-static int socket_read(lua_State *L)
-{
-    struct netc *netc = to_netc(L, "read");
-    struct endpoint from = { 0 };
-    lua_Integer limit = 0;
-    luaL_Buffer data;
-    bool is_udp;
-    char *room;
-    ssize_t len;
-
-    if (!netc)
-        return 0;
-    is_udp = netc->config.is_udp;
-    if (lua_isinteger(L, 2))
-        limit = lua_tointeger(L, 2);
-    len = netc_rx_len(netc);
-    lua_pushboolean(L, len >= 0);
-    if (len < 0)
-        return 1;
-    if (limit > 0 && len > limit)
-        len = (ssize_t)limit;
-    room = luaL_buffinitsize(L, &data, (size_t)len);
-    netc = get_netc(L, 1);
-    if (len)
-        len = netc ? netc_rx(netc, room, (size_t)len, &from) : 0;
-    luaL_pushresultsize(&data, len > 0 ? (size_t)len : 0);
-    if (len <= 0 || !is_udp)
-        return 2;
-    push_rxaddr(L, &from);
-    lua_pushinteger(L, from.port);
-    return 4;
-}
-
-/* ---- adapters ------------------------------------------------------------------------------------------ */
-
-static int socket_adapter(lua_State *L)
-{
-    const struct net *net = net_of(L);
-    lua_Integer number = luaL_optinteger(L, 1, -1);
-    const struct adapter *adapter;
-
-    if (number >= 1 && number <= ADAPTER_NUMBER_MAX) {
-        adapter = net_adapter(net, number);
-        lua_pushboolean(L, adapter && adapter->is_ready);
-        lua_pushinteger(L, number);
-        return 2;
-    }
-    for (number = 1; number <= ADAPTER_NUMBER_MAX; number++) {
-        adapter = net_adapter(net, number);
-        if (adapter && adapter->is_ready)
-            break;
-    }
-    lua_pushboolean(L, number <= ADAPTER_NUMBER_MAX);
-    lua_pushinteger(L, number <= ADAPTER_NUMBER_MAX ? number : ADAPTER_NUMBER_MAX);
-    return 2;
-}
-
-static void push_ip(lua_State *L, const struct endpoint *ep, bool is_ready)
-{
-    char text[ENDPOINT_TEXT_MAX];
-
-    if (is_ready && ep->family != IP_FAMILY_NONE)
-        lua_pushstring(L, endpoint_ip_text(ep, text));
-    else
-        lua_pushliteral(L, "0.0.0.0");
-}
-
-static int socket_local_ip(lua_State *L)
-{
-    struct adapter_info info = { 0 };
-    lua_Integer number;
-    const struct adapter *adapter = to_adapter(L, 1, &number);
-    char text[ENDPOINT_TEXT_MAX];
-
-    if (!adapter) {
-        warn_script(L, "socket.localIP: this board has no adapter %lld: a module returns nothing",
-                    (long long)number);
-        return 0;
-    }
-    adapter->ops->info(adapter, &info);
-    push_ip(L, &info.ip, adapter->is_ready);
-    push_ip(L, &info.mask, adapter->is_ready);
-    push_ip(L, &info.gateway, adapter->is_ready);
-    if (adapter->is_ready && info.ip6.family == IP_FAMILY_V6)
-        lua_pushstring(L, endpoint_ip_text(&info.ip6, text));
-    else
-        lua_pushnil(L);
-    return 4;
-}
-
-static int socket_remote_ip(lua_State *L)
-{
-    const struct netc *netc = get_netc(L, 1);
-    char texts[DNS_ADDRS_MAX][ENDPOINT_TEXT_MAX];
-    int count = netc ? netc->lookup.count : 0;
-
-    for (int i = 0; i < count; i++)
-        (void)endpoint_ip_text(&netc->lookup.addrs[i], texts[i]);
-    for (int i = 0; i < DNS_ADDRS_MAX; i++)
-        lua_pushstring(L, i < count ? texts[i] : NULL); /* NULL: nil */
-    return DNS_ADDRS_MAX;
-}
-
-static int socket_set_dns(lua_State *L)
-{
-    lua_Integer number;
-    struct adapter *adapter = to_adapter(L, 1, &number);
-    lua_Integer index = luaL_optinteger(L, 2, 1);
-    struct endpoint ep = { .port = DNS_PORT_NUMBER };
-    bool is_address;
-
-    if (!lua_isinteger(L, 3))
-        (void)luaL_checkstring(L, 3);
-    if (!adapter) {
-        warn_script(L, "socket.setDNS: this board has no adapter %lld: false", (long long)number);
-        lua_pushboolean(L, false);
-        return 1;
-    }
-    is_address = to_endpoint(L, 3, &ep);
-    if (!is_address)
-        warn_script(L, "socket.setDNS: \"%s\" is no address: ignored; a module stores rubbish",
-                    lua_tostring(L, 3));
-    else if (index < 1 || index > ADAPTER_DNS_MAX)
-        warn_script(L, "socket.setDNS: slot %lld of 1..%d: ignored", (long long)index,
-                    ADAPTER_DNS_MAX);
-    else
-        adapter->dns_static[index - 1] = ep;
-    lua_pushboolean(L, true); /* LuatOS says true to all of these */
-    return 1;
-}
-
-static int socket_dft(lua_State *L)
-{
-    struct net *net = net_of(L);
-    uint8_t number;
-
-    if (lua_type(L, 1) == LUA_TNUMBER) {
-        number = (uint8_t)luaL_checkinteger(L, 1);
-        if (number <= ADAPTER_NUMBER_MAX) {
-            if (number != net->default_number)
-                firmware_log(L, LOG_LEVEL_INFO, "socket", "dft adapter change from %d to %d",
-                             net->default_number, number);
-            net->default_number = number;
-            net->is_default_chosen = true;
-        }
-    }
-    lua_pushinteger(L, net->default_number);
-    lua_pushinteger(L, net->last_number);
-    return 2;
-}
-
-static int socket_close_all(lua_State *L)
-{
-    struct net *net = net_of(L);
-    lua_Integer number;
-    const struct adapter *adapter;
-
-    if (lua_type(L, 1) != LUA_TNUMBER) {
-        lua_pushboolean(L, false);
-        return 1;
-    }
-    number = luaL_checkinteger(L, 1);
-    adapter = net_adapter(net, number);
-    if (adapter)
-        net_close_all(net, adapter);
-    lua_pushboolean(L, number >= 0 && number <= ADAPTER_NUMBER_MAX);
-    return 1;
-}
-
-static int socket_rx_cache(lua_State *L)
-{
-    struct vm *vm = vm_of(L);
-
-    if (lua_type(L, 1) == LUA_TNUMBER) {
-        uint8_t count = (uint8_t)luaL_checkinteger(L, 1);
-
-        if (count >= RX_CACHE_MIN && count <= RX_CACHE_MAX)
-            vm->rx_cache = count;
-    }
-    lua_pushinteger(L, vm->rx_cache);
-    return 1;
-}
-
 /* ---- TLS ------------------------------------------------------------------------------------------- */
 
 static int socket_ssl_log(lua_State *L)
 {
     lua_Integer level = luaL_optinteger(L, 1, 1);
 
-    net_of(L)->tls.log_level = level < 0 ? 0 : level > SSL_LOG_MAX ? SSL_LOG_MAX : (int)level;
+    socket_net(L)->tls.log_level = level < 0 ? 0 : level > SSL_LOG_MAX ? SSL_LOG_MAX : (int)level;
     return 0;
 }
 
@@ -795,13 +425,13 @@ static bool push_global_function(lua_State *L, const char *name)
 
 static void deliver_netc(lua_State *L, const struct msg *msg)
 {
-    const struct netc *netc = netc_get(net_of(L), msg->as.netc.netc);
+    const struct netc *netc = netc_get(socket_net(L), msg->as.netc.netc);
     lua_Integer event = EVENT_BASE + msg->as.netc.report - NETC_REPORT_LINK;
     int type, number, sid;
 
     if (!netc) /* released meanwhile */
         return;
-    number = net_number(net_of(L), netc->adapter);
+    number = net_number(socket_net(L), netc->adapter);
     sid = netc->sid;
     type = lua_rawgeti(L, LUA_REGISTRYINDEX, netc->target_ref);
     if (type == LUA_TFUNCTION) {
@@ -899,7 +529,7 @@ static const struct constant events[] = {
 
 static void set_adapter_constants(lua_State *L)
 {
-    enum profile profile = net_of(L)->config.profile;
+    enum profile profile = socket_net(L)->config.profile;
     const char *name;
     int number;
 
