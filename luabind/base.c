@@ -66,7 +66,7 @@ static bool load_corelib(lua_State *L, const char *name, char path[PATH_MAX_LEN]
     if (!file)
         return false;
     (void)snprintf(path, PATH_MAX_LEN, CORELIB_FOLDER "%s.lua", name);
-    if (luaL_loadbufferx(L, file->text, file->len, lua_pushfstring(L, "@%s", path), "t") != LUA_OK)
+    if (luaL_loadbufferx(L, file->chunk, file->len, lua_pushfstring(L, "@%s", path), "b") != LUA_OK)
         (void)lua_error(L);
     lua_remove(L, -2);
     return true;

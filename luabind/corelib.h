@@ -8,7 +8,7 @@
 
 struct corelib_file {
     const char *name; /* "sys" */
-    const char *text;
+    const char *chunk; /* compiled */
     size_t len;
 };
 
