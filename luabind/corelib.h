@@ -12,7 +12,7 @@ struct corelib_file {
     size_t len;
 };
 
-/* Generated from scripts/corelib by luabind/corelib.cmake; ends with a row of NULL. */
+/* Generated from scripts/corelib by tools/compile_corelib.c; ends with a row of NULL. */
 extern const struct corelib_file corelib_files[];
 
 /* NULL when there is none of that name. */
