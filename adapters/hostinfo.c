@@ -103,7 +103,7 @@ static void read_resolvers(struct adapter_info *info)
 
 void hostinfo_loopback(struct adapter_info *info)
 {
-    *info = (struct adapter_info){ 0 };
+    *info = (struct adapter_info){ .dns_is_complete = true };
     endpoint_set_v4(&info->ip, 127, 0, 0, 1);
     endpoint_set_v4(&info->mask, 255, 0, 0, 0);
     endpoint_set_v4(&info->gateway, 0, 0, 0, 0);
@@ -113,7 +113,7 @@ void hostinfo_read(struct adapter_info *info)
 {
     char ifname[IFNAMSIZ] = "";
 
-    *info = (struct adapter_info){ 0 };
+    *info = (struct adapter_info){ .dns_is_complete = true };
     if (find_default_route(ifname, &info->gateway))
         read_addresses(info, ifname);
     if (info->ip.family == IP_FAMILY_NONE)

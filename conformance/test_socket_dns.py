@@ -1,8 +1,10 @@
 """Names: the module's own resolver, its servers, and what connect makes of the answers."""
 
+import threading
+
 import pytest
 
-from peers import until
+from peers import DnsQuery, until
 
 HERE = "nameserver 127.0.0.1\n"
 
@@ -514,3 +516,72 @@ def test_addresses_of_other_names_do_not_count(tasks, network):
     network.peers.dns(answer)
     done = tasks.run('show("remote", socket.remoteIP(online(udp(), "x.a.test", 9)))', netns=network)
     assert done.texts("remote") == ["127.0.0.7 nil nil nil"]
+
+
+# ---- answers that UDP has no room for -----------------------------------------------------------
+
+
+def test_a_cut_answer_is_asked_for_over_tcp(tasks, network):
+    """RFC 7766: dnsmasq cuts 60 addresses short over UDP; the whole answer has them in order."""
+    given = [f"127.0.1.{n}" for n in range(1, 61)]
+    dns = network.dnsmasq(records={"big.test": given})
+    done = tasks.run('show("remote", socket.remoteIP(online(udp(), "big.test", 9)))', netns=network)
+    shown = done.texts("remote")[0].split()
+    assert len(set(shown)) == 4 and set(shown) <= set(given)
+    assert dns.queries == ["A big.test"] * 2
+
+
+class TcpAnswer:
+    """Over UDP an answer that says it was cut; over TCP these bytes, and then the end."""
+
+    def __init__(self, network, over_udp, over_tcp):
+        network.peers.dns(lambda query: [query.reply(*over_udp, flags=0x8380)])
+        self.over_tcp = over_tcp
+        self.server = network.peers.tcp_server(port=53)
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        peer = self.server.accept()
+        length = int.from_bytes(peer.recv_exactly(2), "big")
+        query = DnsQuery(peer.recv_exactly(length), None)
+        for piece in self.over_tcp(query):
+            peer.send(piece)
+        peer.close()
+
+
+def with_length(message):
+    return len(message).to_bytes(2, "big") + message
+
+
+def test_an_answer_over_tcp_may_come_in_pieces(tasks, network):
+    """A byte, and a byte, and the rest."""
+    TcpAnswer(network, [], lambda query: [
+        whole[i:i + 1] if i < 6 else whole[6:] for whole in [with_length(query.reply("127.0.0.7"))]
+        for i in range(7)])
+    done = tasks.run('show("remote", socket.remoteIP(online(udp(), "a.test", 9)))', netns=network)
+    assert done.texts("remote") == ["127.0.0.7 nil nil nil"]
+
+
+@pytest.mark.parametrize("over_tcp", [
+    lambda query: [],
+    lambda query: [b"\0"],
+    lambda query: [with_length(query.reply("127.0.0.7"))[:-3]],
+    lambda query: [with_length(b"")],
+    lambda query: [with_length(query.reply("127.0.0.7", id=b"xx"))],
+    lambda query: [with_length(b"\xff" * 65535)],
+], ids=["nothing", "half a length", "cut short", "empty", "of another question", "rubbish"])
+def test_what_had_room_serves_where_tcp_fails(tasks, network, over_tcp):
+    """As on a module, which never asks over TCP."""
+    TcpAnswer(network, ["127.0.0.3"], over_tcp)
+    done = tasks.run('show("remote", socket.remoteIP(online(udp(), "a.test", 9)))', netns=network)
+    assert done.texts("remote") == ["127.0.0.3 nil nil nil"]
+
+
+def test_the_next_server_is_asked_where_nothing_had_room_and_tcp_is_refused(tasks, network):
+    """Nobody listens on TCP 53 of the first."""
+    network.resolv_conf(HERE + "nameserver 127.0.0.2\n")
+    network.peers.dns(addresses(flags=0x8380))
+    network.peers.dns(addresses("127.0.0.5"), "127.0.0.2")
+    done = tasks.run('show("remote", socket.remoteIP(online(udp(), "a.test", 9)))', netns=network)
+    assert done.texts("remote") == ["127.0.0.5 nil nil nil"]

@@ -62,6 +62,7 @@ struct adapter_info {
     struct endpoint ip, mask, gateway, ip6;
     struct endpoint dns[ADAPTER_DNS_MAX]; /* with ports */
     size_t dns_count;
+    bool dns_is_complete; /* somebody chose them: no names go to servers of the module's own */
 };
 
 /* No slot may block or call back. Those marked "optional" may be NULL. */

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "emu/adapter.h"
+#include "emu/buf.h"
 #include "emu/net.h"
 #include "emu/rng.h"
 #include "emu/timer.h"
@@ -16,6 +17,7 @@
 
 #define US_PER_MS  1000
 #define NAME_SHOWN 254
+#define STREAM_CAP (DNS_LENGTH_LEN + UINT16_MAX)
 
 /* When, after a server's turn began, something is due (ms): queries, and then the next server. */
 static const uint64_t schedule_ms[] = { 0, 1000, 3000, 6000 };
@@ -42,6 +44,10 @@ struct dns_query {
     int sid;
     uint32_t tag;
 
+    uint8_t *stream; /* over TCP: the answer with its length, as far as it has come; NULL: UDP */
+    size_t stream_len;
+    struct dns_answer cut; /* what had room in the answer over UDP */
+
     struct endpoint addrs[DNS_ADDRS_MAX];
     int count;
 };
@@ -59,6 +65,9 @@ static void close_socket(struct dns_query *query)
     if (query->tag)
         net_tag_remove(net_of(query), query->tag);
     query->tag = 0;
+    free(query->stream);
+    query->stream = NULL;
+    query->stream_len = 0;
 }
 
 static void query_free(struct dns_query *query)
@@ -95,9 +104,9 @@ static void finish(struct dns_query *query)
     query_free(query);
 }
 
-static int open_socket(struct dns_query *query)
+static int open_socket(struct dns_query *query, enum sock_type type)
 {
-    struct sock_spec spec = { .type = SOCK_TYPE_UDP };
+    struct sock_spec spec = { .type = type };
     int sid;
 
     query->tag = spec.tag = net_tag_add(net_of(query), &query->owner);
@@ -130,7 +139,7 @@ static void begin_server(struct dns_query *query)
 {
     for (; query->server < query->servers_count; query->server++) {
         close_socket(query);
-        if (open_socket(query) < 0)
+        if (open_socket(query, SOCK_TYPE_UDP) < 0)
             continue;
         query->question.id = (uint16_t)rng_next(net_of(query)->config.rng);
         query->turn_began_us = net_of(query)->config.clock->now_us;
@@ -165,7 +174,7 @@ static void on_timer(struct timer *timer)
         next_server(query);
 }
 
-static void take_answer(struct dns_query *query, const struct dns_answer *answer)
+static void take_whole_answer(struct dns_query *query, const struct dns_answer *answer)
 {
     if (answer->rcode != DNS_RCODE_OK && answer->rcode != DNS_RCODE_NXDOMAIN) {
         next_server(query);
@@ -177,6 +186,109 @@ static void take_answer(struct dns_query *query, const struct dns_answer *answer
         begin_type(query, DNS_TYPE_A);
     else
         finish(query);
+}
+
+/* ---- over TCP (RFC 7766), for an answer that UDP had no room for ------------------------------- */
+
+/* It can't be had: what came over UDP must do, or the next server. */
+static void give_up_tcp(struct dns_query *query)
+{
+    if (query->cut.count)
+        take_whole_answer(query, &query->cut);
+    else
+        next_server(query);
+}
+
+/* Ask the same server again; its turn ends when it would have. */
+static void begin_tcp(struct dns_query *query, const struct dns_answer *cut)
+{
+    struct net *net = net_of(query);
+
+    query->cut = *cut;
+    close_socket(query);
+    if (open_socket(query, SOCK_TYPE_TCP) < 0) {
+        give_up_tcp(query);
+        return;
+    }
+    query->stream = xcalloc(1, STREAM_CAP);
+    query->tries = (int)TRIES_MAX;
+    timer_start(net->config.timers, &query->timer,
+                query->turn_began_us + schedule_ms[TRIES_MAX] * US_PER_MS);
+}
+
+static void send_over_tcp(struct dns_query *query)
+{
+    uint8_t message[DNS_LENGTH_LEN + DNS_MSG_MAX];
+    size_t len = dns_write_query(&query->question, message + DNS_LENGTH_LEN);
+    struct writer w;
+
+    writer_init(&w, message, DNS_LENGTH_LEN);
+    writer_u16(&w, (uint16_t)len);
+    (void)query->adapter->ops->send(query->adapter, query->sid, message, DNS_LENGTH_LEN + len,
+                                    NULL);
+}
+
+/* Is the whole answer there? */
+static bool read_stream(struct dns_query *query)
+{
+    struct reader r;
+    ssize_t n;
+
+    do {
+        n = query->adapter->ops->recv(query->adapter, query->sid, query->stream + query->stream_len,
+                                      STREAM_CAP - query->stream_len, NULL);
+        query->stream_len += n > 0 ? (size_t)n : 0;
+    } while (n > 0 && query->stream_len < STREAM_CAP);
+    reader_init(&r, query->stream, query->stream_len);
+    return reader_u16(&r) <= reader_left(&r) && !r.failed;
+}
+
+static void on_tcp_rx(struct dns_query *query)
+{
+    struct dns_answer answer;
+    struct reader r;
+    uint16_t len;
+
+    if (!read_stream(query))
+        return;
+    reader_init(&r, query->stream, query->stream_len);
+    len = reader_u16(&r);
+    if (dns_read_answer(&query->question, query->stream + DNS_LENGTH_LEN, len, &answer) < 0)
+        give_up_tcp(query);
+    else
+        take_whole_answer(query, &answer);
+}
+
+static void handle_tcp(struct dns_query *query, const struct net_event *event)
+{
+    switch (event->type) {
+    case NET_EVENT_CONNECTED:
+        send_over_tcp(query);
+        break;
+    case NET_EVENT_RX:
+        on_tcp_rx(query);
+        break;
+    case NET_EVENT_ERROR:
+    case NET_EVENT_REMOTE_CLOSED:
+    case NET_EVENT_CLOSED:
+        give_up_tcp(query);
+        break;
+    case NET_EVENT_LINK_UP:
+    case NET_EVENT_LINK_DOWN:
+    case NET_EVENT_DNS_DONE:
+    case NET_EVENT_LISTENING:
+    case NET_EVENT_CLIENT:
+    case NET_EVENT_TX_ACKED:
+        break;
+    }
+}
+
+static void take_answer(struct dns_query *query, const struct dns_answer *answer)
+{
+    if (answer->is_truncated)
+        begin_tcp(query, answer);
+    else
+        take_whole_answer(query, answer);
 }
 
 /* Not every adapter's UDP sockets hear their peer only. */
@@ -197,6 +309,10 @@ static void handle_event(struct sock_owner *owner, const struct net_event *event
     struct dns_answer answer;
     ssize_t n;
 
+    if (query->stream) {
+        handle_tcp(query, event);
+        return;
+    }
     if (event->type == NET_EVENT_ERROR) { /* no way to that server */
         next_server(query);
         return;
@@ -237,12 +353,13 @@ static void collect_servers(struct dns_query *query)
     memcpy(slots, query->adapter->dns_static, sizeof(slots));
     for (size_t i = 0; i < info.dns_count; i++)
         fill_slot(&slots[i], &info.dns[i]);
-    if (slots[SLOT_FIRST].family == IP_FAMILY_NONE && endpoint_is_unicast(&info.gateway)) {
+    if (!info.dns_is_complete && slots[SLOT_FIRST].family == IP_FAMILY_NONE &&
+        endpoint_is_unicast(&info.gateway)) {
         stand_in = info.gateway;
         stand_in.port = DNS_PORT;
         fill_slot(&slots[SLOT_FOR_FIRST], &stand_in);
     }
-    if (slots[SLOT_SECOND].family == IP_FAMILY_NONE) {
+    if (!info.dns_is_complete && slots[SLOT_SECOND].family == IP_FAMILY_NONE) {
         stand_in = (struct endpoint){ .port = DNS_PORT };
         endpoint_set_v4(&stand_in, 114, 114, 114, 114);
         fill_slot(&slots[SLOT_FOR_SECOND], &stand_in);

@@ -2,10 +2,14 @@
  * dns: the module's own resolver, over the adapter of whoever asks (LuatOS dns_client.c).
  *
  * Servers are asked in the order of the adapter's slots: those that socket.setDNS filled, those that
- * the network named, and where there is no first or second one the gateway or 114.114.114.114. Each
- * gets up to three queries, sent at 0, 1 and 3 s, and the next server's turn comes at 6 s. A name that does not exist, or has no address,
- * fails at once; any other refusal goes to the next server at once. There is no cache. Lookups of
- * the same name at the same time share one query. With IPv6 wanted, AAAA is asked first, then A.
+ * the network named, and, unless the network's are all there are, the gateway or 114.114.114.114
+ * where there is no first or second one. Each gets up to three queries, sent at 0, 1 and 3 s, and
+ * the next server's turn comes at 6 s. A name that does not exist, or has no address, fails at once;
+ * any other refusal goes to the next server at once. There is no cache. Lookups of the same name at
+ * the same time share one query. With IPv6 wanted, AAAA is asked first, then A.
+ *
+ * An answer that UDP has no room for is asked for over TCP, within the server's time; a module takes
+ * what had room, and so does this where TCP fails.
  */
 #pragma once
 

@@ -13,6 +13,7 @@
 
 #define DNS_PORT        53
 #define DNS_NAME_MAX    256 /* wire format, RFC 1035 3.1: 255 octets, and room to spare */
+#define DNS_LENGTH_LEN  2   /* RFC 1035 4.2.2: before a message over TCP */
 #define DNS_MSG_MAX     512 /* RFC 1035 4.2.1: a message over UDP */
 #define DNS_ADDRS_MAX   4   /* addresses kept of one lookup; LuatOS luat_network_adapter.h:47 */
 #define DNS_ANSWERS_MAX 64  /* records of an answer that are looked at */
