@@ -108,12 +108,13 @@ static void run_link(struct ctl *ctl, char *words[], struct answer *answer)
         return;
     }
     rc = nets_set_link(ctl->nets, ctl->device, (enum adapter_id)id, is_up);
-    if (rc == -ENODEV)
+    if (rc == -ENODEV) {
         say(answer, "error: this board has no %s\n", words[1]);
-    else if (rc < 0)
+    } else if (rc < 0) {
         say(answer, "error: %s\n", strerror(-rc));
-    else
+    } else {
         say(answer, "ok\n");
+    }
 }
 
 static const struct command commands[] = {
@@ -137,10 +138,11 @@ static void run_line(struct ctl *ctl, char *line, struct answer *answer)
     for (int i = 0; count && i < ARRAY_LEN(commands); i++) {
         if (strcmp(commands[i].name, words[0]) != 0)
             continue;
-        if (count == commands[i].words)
+        if (count == commands[i].words) {
             commands[i].run(ctl, words, answer);
-        else
+        } else {
             say(answer, "error: usage: %s\n", commands[i].usage);
+        }
         return;
     }
     say(answer, "error: there is no such command; help lists them\n");
@@ -284,9 +286,10 @@ int ctl_open(struct ctl **out, const char *path, struct device *device, struct n
 
 void ctl_close(struct ctl *ctl)
 {
-    for (int i = 0; i < CTL_CLIENTS_MAX; i++)
+    for (int i = 0; i < CTL_CLIENTS_MAX; i++) {
         if (ctl->clients[i].ctl)
             drop(&ctl->clients[i]);
+    }
     loop_remove(&ctl->device->loop, &ctl->listener);
     close(ctl->listener.fd);
     (void)unlink(ctl->sa.sun_path);

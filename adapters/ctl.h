@@ -15,7 +15,7 @@ struct device;
 struct nets;
 
 /* 0 or -errno. A socket that nobody listens at any more is replaced. */
-int ctl_open(struct ctl **ctl, const char *path, struct device *device, struct nets *nets);
+int ctl_open(struct ctl **out, const char *path, struct device *device, struct nets *nets);
 
 /* Ends the connections and removes the socket. */
 void ctl_close(struct ctl *ctl);

@@ -92,10 +92,11 @@ static void read_resolvers(struct adapter_info *info)
         struct endpoint *dns = &info->dns[info->dns_count++];
         const struct sockaddr_in6 *v6 = state._u._ext.nsaddrs[i];
 
-        if (state.nsaddr_list[i].sin_family)
+        if (state.nsaddr_list[i].sin_family) {
             set_from_sockaddr(dns, (const struct sockaddr *)&state.nsaddr_list[i]);
-        else if (v6)
+        } else if (v6) {
             set_from_sockaddr(dns, (const struct sockaddr *)v6);
+        }
         dns->port = DNS_PORT;
     }
     res_nclose(&state);

@@ -85,9 +85,9 @@ static int receive_reply(int from, int *fd)
     ssize_t n;
 
     *fd = -1;
-    do
+    do {
         n = recvmsg(from, &msg, MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
+    } while (n < 0 && errno == EINTR);
     if (n != sizeof(reply))
         return n < 0 ? -errno : -EPIPE; /* the keeper is gone */
     cmsg = CMSG_FIRSTHDR(&msg);
@@ -107,10 +107,11 @@ static int enter_owner(int netns)
 
     if (owner < 0)
         return errno == EPERM ? 0 : -errno; /* an ancestor's: it is entered with what we have */
-    if (fstat(owner, &theirs) < 0 || stat("/proc/self/ns/user", &ours) < 0)
+    if (fstat(owner, &theirs) < 0 || stat("/proc/self/ns/user", &ours) < 0) {
         rc = -errno;
-    else if (ours.st_ino != theirs.st_ino && setns(owner, CLONE_NEWUSER) < 0)
+    } else if (ours.st_ino != theirs.st_ino && setns(owner, CLONE_NEWUSER) < 0) {
         rc = -errno;
+    }
     close(owner);
     return rc;
 }
@@ -349,10 +350,11 @@ static int start(struct keeper **out, const struct beginning *beginning)
         rc = receive_reply(pair[0], &none);
     keeper = xcalloc(1, sizeof(*keeper));
     *keeper = (struct keeper){ .pid = pid, .fd = pair[0] };
-    if (rc < 0)
+    if (rc < 0) {
         keeper_stop(keeper);
-    else
+    } else {
         *out = keeper;
+    }
     return rc;
 }
 
@@ -381,11 +383,12 @@ int keeper_make(struct keeper **keeper, const struct endpoint *ip, unsigned pref
     const struct beginning beginning = { .bridge = { .ip = *ip, .prefix_len = prefix_len } };
     int rc = start(keeper, &beginning);
 
-    if (rc < 0)
+    if (rc < 0) {
         (void)snprintf(why, KEEPER_WHY_MAX, "no network can be made here: %s%s", strerror(-rc),
                        rc == -EPERM || rc == -EACCES || rc == -ENOSPC
                            ? ": it takes root, or a system that allows user namespaces"
                            : "");
+    }
     return rc;
 }
 
@@ -425,7 +428,7 @@ int keeper_socket(struct keeper *keeper, int place, int domain, int type, int pr
     const struct request request = {
         .kind = REQUEST_SOCKET, .place = place, .domain = domain, .type = type, .protocol = protocol
     };
-    int fd;
+    int fd = -1;
     int rc = ask(keeper, &request, &fd);
 
     return rc < 0 ? rc : fd < 0 ? -EPROTO : fd;

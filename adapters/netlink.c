@@ -63,9 +63,9 @@ static void on_change(struct loop_fd *source, uint32_t events)
     ssize_t n;
 
     (void)events;
-    do /* ENOBUFS: some were lost, which is no harm */
+    do { /* ENOBUFS: some were lost, which is no harm */
         n = recv(source->fd, discarded, sizeof(discarded), 0);
-    while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
+    } while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
     netlink->config.changed(netlink->config.changed_ctx);
 }
 
@@ -248,9 +248,10 @@ static int to_errno(int error)
         { NLE_NOADDR, EADDRNOTAVAIL }, { NLE_AF_NOSUPPORT, EAFNOSUPPORT },
     };
 
-    for (int i = 0; i < ARRAY_LEN(rows); i++)
+    for (int i = 0; i < ARRAY_LEN(rows); i++) {
         if (-error == rows[i].nl)
             return -rows[i].errnum;
+    }
     return error < 0 ? -EIO : 0;
 }
 
@@ -331,10 +332,11 @@ int netlink_set_up(const char *ifname, bool is_up)
     rc = to_errno(rtnl_link_get_kernel(sock, 0, ifname, &as_is));
     if (rc == 0) {
         change = rtnl_link_alloc();
-        if (is_up)
+        if (is_up) {
             rtnl_link_set_flags(change, IFF_UP);
-        else
+        } else {
             rtnl_link_unset_flags(change, IFF_UP);
+        }
         rc = to_errno(rtnl_link_change(sock, as_is, change, 0));
         rtnl_link_put(change);
         rtnl_link_put(as_is);

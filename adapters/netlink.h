@@ -28,7 +28,7 @@ struct netlink_config {
 };
 
 /* 0 or -errno. */
-int netlink_open(struct netlink **netlink, const struct netlink_config *config);
+int netlink_open(struct netlink **out, const struct netlink_config *config);
 void netlink_close(struct netlink *netlink);
 
 /*

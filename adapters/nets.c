@@ -86,9 +86,10 @@ int nets_open(struct nets *nets, const struct board *board, char why[NETS_WHY_MA
 
 void nets_close(struct nets *nets)
 {
-    for (int id = 0; id < ADAPTER_COUNT; id++)
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
         if (nets->entered[id])
             keeper_stop(nets->entered[id]);
+    }
     if (nets->own)
         keeper_stop(nets->own);
     *nets = (struct nets){ 0 };

@@ -68,8 +68,9 @@ int privilege_drop(char why[PRIVILEGE_WHY_MAX])
     }
     if (rc == -EPERM && geteuid() == 0) /* root of a container that lacks even that one */
         rc = keep_capabilities(0);
-    if (rc < 0)
+    if (rc < 0) {
         (void)snprintf(why, PRIVILEGE_WHY_MAX, "privileges can't be given up (%s): %s", step,
                        strerror(-rc));
+    }
     return rc;
 }

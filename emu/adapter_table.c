@@ -40,9 +40,10 @@ int adapter_number(enum profile profile, enum adapter_id id)
 
 int adapter_by_number(enum profile profile, long long number)
 {
-    for (int id = 0; number > 0 && id < ADAPTER_COUNT; id++)
+    for (int id = 0; number > 0 && id < ADAPTER_COUNT; id++) {
         if (adapter_number(profile, (enum adapter_id)id) == number)
             return id;
+    }
     return ADAPTER_NONE;
 }
 
@@ -53,12 +54,14 @@ static bool is_name(const char *name, const char *text, size_t len)
 
 int adapter_by_name(const char *name, size_t len)
 {
-    for (int id = 0; id < ADAPTER_COUNT; id++)
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
         if (is_name(rows[id].name, name, len))
             return id;
-    for (int i = 0; i < ARRAY_LEN(aliases); i++)
+    }
+    for (int i = 0; i < ARRAY_LEN(aliases); i++) {
         if (is_name(aliases[i].name, name, len))
             return (int)aliases[i].id;
+    }
     return ADAPTER_NONE;
 }
 

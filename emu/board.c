@@ -24,23 +24,26 @@ void board_init(struct board *board)
                                                 ADAPTER_ETH, ADAPTER_ETH0, ADAPTER_USB };
 
     *board = (struct board){ 0 };
-    for (int i = 0; i < ARRAY_LEN(document); i++)
+    for (int i = 0; i < ARRAY_LEN(document); i++) {
         board->slots[document[i]] =
             (struct board_slot){ .binding = BINDING_HOST, .is_default = true };
+    }
 }
 
 void board_use_lab(struct board *board)
 {
-    for (int id = 0; id < ADAPTER_COUNT; id++)
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
         if (board->slots[id].is_default)
             board->slots[id].binding = BINDING_LAB;
+    }
 }
 
 bool board_has_lab(const struct board *board)
 {
-    for (int id = 0; id < ADAPTER_COUNT; id++)
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
         if (board->slots[id].binding == BINDING_LAB)
             return true;
+    }
     return false;
 }
 
@@ -94,14 +97,15 @@ static const char *take_kind(struct board_slot *slot, const struct piece *piece)
         return copy(&value, slot->netns, sizeof(slot->netns)) ? NULL
                                                               : "netns:NAME lacks a usable name";
     }
-    if (has_key(piece, "off", &value) && !value.len)
+    if (has_key(piece, "off", &value) && !value.len) {
         slot->binding = BINDING_OFF;
-    else if (has_key(piece, "host", &value) && !value.len)
+    } else if (has_key(piece, "host", &value) && !value.len) {
         slot->binding = BINDING_HOST;
-    else if (has_key(piece, "lab", &value) && !value.len)
+    } else if (has_key(piece, "lab", &value) && !value.len) {
         slot->binding = BINDING_LAB;
-    else
+    } else {
         return "an adapter is bound to host, lab or netns:NAME, or is off";
+    }
     return NULL;
 }
 
@@ -113,9 +117,10 @@ static const char *take_option(struct board_slot *slot, const struct piece *piec
 
     if (slot->binding == BINDING_OFF || slot->binding == BINDING_LAB)
         return "off and lab take nothing more";
-    if (has_key(piece, "dev=", &value))
+    if (has_key(piece, "dev=", &value)) {
         return copy(&value, slot->ifname, sizeof(slot->ifname)) ? NULL
                                                                 : "dev= takes an interface's name";
+    }
     if (!has_key(piece, "dns=", &value))
         return "what follows the kind is dev=INTERFACE or dns=ADDRESS";
     if (!copy(&value, text, sizeof(text)) || !endpoint_set_text(&dns, text))

@@ -50,12 +50,13 @@ static const char *choose(const struct choice choices[], int count, const char *
         }
     }
     len += (size_t)snprintf(why, WHY_MAX, "it takes");
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         len += (size_t)snprintf(why + len, WHY_MAX - len, "%s %s",
                                 i == 0           ? ""
                                 : i == count - 1 ? " or"
                                                  : ",",
                                 choices[i].name);
+    }
     return why;
 }
 
@@ -76,6 +77,8 @@ static const char *take_number(const char *value, uint64_t min, uint64_t max, ui
 }
 
 /* ---- one function an option ----------------------------------------------------------------- */
+
+/* NOLINTBEGIN(readability-non-const-parameter): they are of one type, and some write @why */
 
 static const char *set_bind(struct cli *cli, const char *value, char why[WHY_MAX])
 {
@@ -271,10 +274,11 @@ static const char *print_help(struct cli *cli, const char *value, char why[WHY_M
     for (int i = 0; (row = row_at(i)); i++) {
         const char *spelling = spelled(row, why);
 
-        if (strlen(spelling) + 4 > HELP_COLUMN)
+        if (strlen(spelling) + 4 > HELP_COLUMN) {
             printf("  %s\n%*s", spelling, HELP_COLUMN, "");
-        else
+        } else {
             printf("  %-*s", HELP_COLUMN - 2, spelling);
+        }
         print_indented(row->what);
     }
     puts("\nExit codes:");
@@ -307,12 +311,13 @@ static void print_troff(const char *text)
     for (; *text; text++) {
         if (at_start && (*text == '.' || *text == '\''))
             fputs("\\&", stdout);
-        if (*text == '-')
+        if (*text == '-') {
             fputs("\\-", stdout);
-        else if (*text == '\\')
+        } else if (*text == '\\') {
             fputs("\\e", stdout);
-        else
+        } else {
             putchar(*text);
+        }
         at_start = *text == '\n';
     }
     putchar('\n');
@@ -361,6 +366,8 @@ static const char *print_man(struct cli *cli, const char *value, char why[WHY_MA
     }
     return PRINTED;
 }
+
+/* NOLINTEND(readability-non-const-parameter) */
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
@@ -480,9 +487,10 @@ static const struct option_row *row_of(int result)
 {
     if (result >= VALUE_BASE)
         return &rows[result - VALUE_BASE];
-    for (int i = 0; i < ARRAY_LEN(rows); i++)
+    for (int i = 0; i < ARRAY_LEN(rows); i++) {
         if (rows[i].letter && rows[i].letter == result)
             return &rows[i];
+    }
     return NULL;
 }
 

@@ -13,10 +13,11 @@ int device_open(struct device *device, const struct device_config *config)
     log.clock = &device->clock;
     log.trace = &device->trace;
     log_init(&device->log, &log);
-    if (config->has_seed)
+    if (config->has_seed) {
         rng_init(&device->rng, config->seed);
-    else
+    } else {
         device->seed = rng_init_random(&device->rng);
+    }
     rc = loop_open(&device->loop);
     if (rc < 0)
         return rc;
@@ -77,10 +78,11 @@ enum device_state device_turn(struct device *device, uint64_t until_us)
     wait_us = sleep_us(device, until_us);
     if (wait_us == UINT64_MAX && (is_virtual || !net_active(&device->net)))
         return DEVICE_STATE_IDLE;
-    if (is_virtual)
+    if (is_virtual) {
         loop_wait(&device->loop, 0);
-    else
+    } else {
         wait_for_something(device, wait_us, until_us);
+    }
     if (is_virtual)
         vclock_advance(&device->clock, wait_us);
     vclock_refresh(&device->clock);

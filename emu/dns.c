@@ -89,9 +89,10 @@ static void finish(struct dns_query *query)
 {
     struct net *net = net_of(query);
 
-    if (trace_is_on(net->config.trace))
+    if (trace_is_on(net->config.trace)) {
         trace_emit(net->config.trace, "dns.done", "{s:o, s:i}", "name", traced_name(query),
                    "addresses", query->count);
+    }
     list_for_each_safe(node, &query->requests) {
         struct dns_request *request = container_of(node, struct dns_request, link);
 
@@ -124,10 +125,11 @@ static void send_query(struct dns_query *query)
     char server[ENDPOINT_TEXT_MAX];
     size_t len = dns_write_query(&query->question, message);
 
-    if (trace_is_on(net->config.trace))
+    if (trace_is_on(net->config.trace)) {
         trace_emit(net->config.trace, "dns.query", "{s:o, s:s, s:s}", "name", traced_name(query),
                    "type", query->question.type == DNS_TYPE_A ? "A" : "AAAA", "server",
                    endpoint_text(&query->servers[query->server], server));
+    }
     (void)query->adapter->ops->send(query->adapter, query->sid, message, len, NULL);
     query->tries++;
     timer_start(net->config.timers, &query->timer,
@@ -168,10 +170,11 @@ static void on_timer(struct timer *timer)
 {
     struct dns_query *query = container_of(timer, struct dns_query, timer);
 
-    if (query->tries < TRIES_MAX)
+    if (query->tries < TRIES_MAX) {
         send_query(query);
-    else
+    } else {
         next_server(query);
+    }
 }
 
 static void take_whole_answer(struct dns_query *query, const struct dns_answer *answer)
@@ -182,10 +185,11 @@ static void take_whole_answer(struct dns_query *query, const struct dns_answer *
     }
     for (int i = 0; i < answer->count && query->count < DNS_ADDRS_MAX; i++)
         query->addrs[query->count++] = answer->addrs[i];
-    if (query->question.type == DNS_TYPE_AAAA && answer->rcode == DNS_RCODE_OK)
+    if (query->question.type == DNS_TYPE_AAAA && answer->rcode == DNS_RCODE_OK) {
         begin_type(query, DNS_TYPE_A);
-    else
+    } else {
         finish(query);
+    }
 }
 
 /* ---- over TCP (RFC 7766), for an answer that UDP had no room for ------------------------------- */
@@ -193,10 +197,11 @@ static void take_whole_answer(struct dns_query *query, const struct dns_answer *
 /* It can't be had: what came over UDP must do, or the next server. */
 static void give_up_tcp(struct dns_query *query)
 {
-    if (query->cut.count)
+    if (query->cut.count) {
         take_whole_answer(query, &query->cut);
-    else
+    } else {
         next_server(query);
+    }
 }
 
 /* Ask the same server again; its turn ends when it would have. */
@@ -253,10 +258,11 @@ static void on_tcp_rx(struct dns_query *query)
         return;
     reader_init(&r, query->stream, query->stream_len);
     len = reader_u16(&r);
-    if (dns_read_answer(&query->question, query->stream + DNS_LENGTH_LEN, len, &answer) < 0)
+    if (dns_read_answer(&query->question, query->stream + DNS_LENGTH_LEN, len, &answer) < 0) {
         give_up_tcp(query);
-    else
+    } else {
         take_whole_answer(query, &answer);
+    }
 }
 
 static void handle_tcp(struct dns_query *query, const struct net_event *event)
@@ -285,10 +291,11 @@ static void handle_tcp(struct dns_query *query, const struct net_event *event)
 
 static void take_answer(struct dns_query *query, const struct dns_answer *answer)
 {
-    if (answer->is_truncated)
+    if (answer->is_truncated) {
         begin_tcp(query, answer);
-    else
+    } else {
         take_whole_answer(query, answer);
+    }
 }
 
 /* Not every adapter's UDP sockets hear their peer only. */
@@ -324,9 +331,10 @@ static void handle_event(struct sock_owner *owner, const struct net_event *event
         return;
     if (!is_from_server(query, &from) ||
         dns_read_answer(&query->question, message, (size_t)n, &answer) < 0) {
-        if (trace_is_on(net_of(query)->config.trace))
+        if (trace_is_on(net_of(query)->config.trace)) {
             trace_emit(net_of(query)->config.trace, "dns.bad", "{s:o, s:i}", "name",
                        traced_name(query), "len", (int)n);
+        }
         return; /* not the answer: it may still come */
     }
     take_answer(query, &answer);
@@ -364,9 +372,10 @@ static void collect_servers(struct dns_query *query)
         endpoint_set_v4(&stand_in, 114, 114, 114, 114);
         fill_slot(&slots[SLOT_FOR_SECOND], &stand_in);
     }
-    for (size_t i = 0; i < ADAPTER_DNS_MAX; i++)
+    for (size_t i = 0; i < ADAPTER_DNS_MAX; i++) {
         if (slots[i].family != IP_FAMILY_NONE)
             query->servers[query->servers_count++] = slots[i];
+    }
 }
 
 static struct dns_query *find_query(struct net *net, const struct adapter *adapter,

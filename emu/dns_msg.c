@@ -114,9 +114,10 @@ struct chain {
 
 static bool in_chain(const struct chain *chain, const struct dns_name *name)
 {
-    for (int i = 0; i < chain->count; i++)
+    for (int i = 0; i < chain->count; i++) {
         if (same_name(&chain->names[i], name))
             return true;
+    }
     return false;
 }
 
@@ -174,9 +175,10 @@ static bool read_records(struct reader r, int records, const struct dns_question
                          struct chain *chain, struct dns_answer *answer)
 {
     answer->count = 0;
-    for (int i = 0; i < records && i < DNS_ANSWERS_MAX; i++)
+    for (int i = 0; i < records && i < DNS_ANSWERS_MAX; i++) {
         if (!read_record(&r, question, chain, answer))
             return answer->is_truncated;
+    }
     return true;
 }
 
@@ -226,9 +228,10 @@ const char *dns_name_text(const struct dns_name *name, char text[DNS_NAME_MAX])
 
         if (i)
             text[out++] = '.';
-        while (++i < end)
+        while (++i < end) {
             text[out++] =
                 isgraph(name->octets[i]) && name->octets[i] != '.' ? (char)name->octets[i] : '?';
+        }
     }
     text[out] = '\0';
     return text;
@@ -265,10 +268,11 @@ int dns_read_query(const uint8_t *message, size_t len, struct dns_asked *asked)
     (void)reader_u32(&r);
     if (r.failed || asked->flags & FLAG_RESPONSE)
         return -EBADMSG;
-    if (asked->flags & FLAGS_OPCODE)
+    if (asked->flags & FLAGS_OPCODE) {
         asked->rcode = DNS_RCODE_NOTIMP;
-    else
+    } else {
         asked->rcode = questions == 1 ? read_asked(&r, asked) : DNS_RCODE_FORMERR;
+    }
     return 0;
 }
 
@@ -309,8 +313,9 @@ size_t dns_write_answer(const struct dns_asked *asked, enum dns_rcode rcode,
     writer_u16(&w, records);
     writer_u32(&w, 0); /* nothing in the other sections */
     writer_bytes(&w, asked->spelled, asked->spelled_len);
-    for (int i = 0; i < count && rcode == DNS_RCODE_OK; i++)
+    for (int i = 0; i < count && rcode == DNS_RCODE_OK; i++) {
         if (is_of_type(&addrs[i], type))
             write_record(&w, type, &addrs[i]);
+    }
     return w.len;
 }

@@ -81,10 +81,11 @@ size_t endpoint_addr_len(const struct endpoint *ep)
 const char *endpoint_ip_text(const struct endpoint *ep, char text[ENDPOINT_TEXT_MAX])
 {
     text[0] = '\0';
-    if (ep->family == IP_FAMILY_V4)
+    if (ep->family == IP_FAMILY_V4) {
         (void)inet_ntop(AF_INET, ep->addr, text, ENDPOINT_TEXT_MAX);
-    else if (ep->family == IP_FAMILY_V6)
+    } else if (ep->family == IP_FAMILY_V6) {
         (void)inet_ntop(AF_INET6, ep->addr, text, ENDPOINT_TEXT_MAX);
+    }
     return text;
 }
 

@@ -55,10 +55,11 @@ static int op_connect(struct adapter *adapter, const struct sock_spec *spec,
     }
     sid = open_sock(fake, spec);
     fake->socks[sid]->remote = fake->socks[sid]->peer = *remote;
-    if (fake->reports_at_once)
+    if (fake->reports_at_once) {
         fake_report(fake, fake->socks[sid],
                     fake->error_at_once ? NET_EVENT_ERROR : NET_EVENT_CONNECTED,
                     (uint32_t)fake->error_at_once);
+    }
     return sid;
 }
 

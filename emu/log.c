@@ -82,11 +82,12 @@ static void trace_line(struct log *log, enum log_level level, const char *tag, c
 
     if (!trace_is_on(log->config.trace))
         return;
-    if (tag)
+    if (tag) {
         trace_emit(log->config.trace, "log", "{s:s, s:o, s:o}", "level", letter, "tag",
                    trace_text(tag, strlen(tag)), "text", trace_text(text, len));
-    else
+    } else {
         trace_emit(log->config.trace, "log", "{s:o}", "text", trace_text(text, len));
+    }
 }
 
 static char *put(char *at, const char *text, size_t len)
@@ -221,9 +222,10 @@ void log_warn(struct log *log, const char *where, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    if (trace_is_on(log->config.trace))
+    if (trace_is_on(log->config.trace)) {
         trace_emit(log->config.trace, "warn", "{s:o, s:o}", "where",
                    trace_text(where, strlen(where)), "text", trace_text(text, strlen(text)));
+    }
     before = count_warning(log, where, text);
     if (before >= LOG_WARN_REPEATS_MAX)
         return;

@@ -65,9 +65,10 @@ int loop_add(struct loop *loop, struct loop_fd *source, uint32_t events)
 void loop_remove(struct loop *loop, struct loop_fd *source)
 {
     (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
-    for (int i = 0; i < loop->batch_len; i++)
+    for (int i = 0; i < loop->batch_len; i++) {
         if (loop->batch[i].data.ptr == source)
             loop->batch[i].data.ptr = NULL;
+    }
 }
 
 static int wait_ms(struct loop *loop, uint64_t timeout_us)

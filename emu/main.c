@@ -69,9 +69,9 @@ static void hold_standard_descriptors(void)
 {
     int fd;
 
-    do
+    do {
         fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0)
         close(fd);
 }
@@ -145,11 +145,12 @@ static void say_lab(struct log *log, const struct lab *lab)
     char text[LAB_TEXT_MAX] = "", ip[ENDPOINT_TEXT_MAX];
     size_t len = 0;
 
-    for (size_t i = 0; i < lab_peers_count && len < sizeof(text); i++)
+    for (size_t i = 0; i < lab_peers_count && len < sizeof(text); i++) {
         len +=
             (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %s %u", i ? ", " : "",
                              lab_peers[i].name, lab_peers[i].type == SOCK_TYPE_TCP ? "tcp" : "udp",
                              lab_peers[i].port);
+    }
     log_say(log, "lab: netlab.luatos.com is %s: %s", endpoint_ip_text(lab_dns(lab), ip), text);
 }
 
@@ -212,10 +213,11 @@ static bool surround(const struct cli *cli, struct device *device, struct surrou
     char why[NETS_WHY_MAX];
     int rc;
 
-    if (cli->time == VCLOCK_MODE_REAL)
+    if (cli->time == VCLOCK_MODE_REAL) {
         hostinfo_read(&info);
-    else
+    } else {
         hostinfo_loopback(&info); /* what a script reads must not depend on the machine */
+    }
     if (cli->lab && start_lab(device, &around->nets, &around->lab, &info) < 0)
         return false;
     if (nets_plug(&around->nets, device, &cli->board, &info, why) < 0) {

@@ -25,9 +25,10 @@ void net_fini(struct net *net)
 {
     while (!list_is_empty(&net->netcs))
         netc_free(container_of(net->netcs.next, struct netc, link));
-    for (int id = 0; id < ADAPTER_COUNT; id++)
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
         if (net->adapters[id])
             net->adapters[id]->ops->free(net->adapters[id]);
+    }
     tls_env_fini(&net->tls);
     handles_fini(&net->netc_ids);
     handles_fini(&net->tags);
@@ -139,9 +140,10 @@ static void publish_link(struct net *net, const struct adapter *adapter)
 
 void net_publish_links(struct net *net)
 {
-    for (int id = 0; id < ADAPTER_COUNT; id++)
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
         if (net->adapters[id] && net->adapters[id]->is_ready)
             publish_link(net, net->adapters[id]);
+    }
 }
 
 static void deliver_link(struct net *net, const struct net_event *event)

@@ -364,10 +364,11 @@ enum netc_verdict netc_connect(struct netc *netc, const struct netc_target *targ
     netc->want_ipv6 = target->want_ipv6;
     netc->remote = (struct endpoint){ .port = target->port };
     netc->server_name = target->name ? xstrdup(target->name) : NULL;
-    if (!target->name)
+    if (!target->name) {
         endpoint_set_word(&netc->remote, target->word);
-    else if (!endpoint_set_text(&netc->remote, target->name))
+    } else if (!endpoint_set_text(&netc->remote, target->name)) {
         netc->domain = xstrdup(target->name);
+    }
     verdict = start_or_park(netc);
     finish_at_once(netc);
     return verdict;

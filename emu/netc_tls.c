@@ -71,11 +71,12 @@ void netc_tls_note_end(struct netc *netc)
     if (netc->tls_is_over)
         return;
     netc->tls_is_over = true;
-    if (tls_code(netc->tls) == TLS_CODE_CLOSED)
+    if (tls_code(netc->tls) == TLS_CODE_CLOSED) {
         netc_debug(netc, "TLS: %s", tls_why(netc->tls));
-    else
+    } else {
         log_firmware(config_of(netc)->log, LOG_LEVEL_ERROR, "net", "netc %u: TLS 0x%x: %s",
                      netc->serial, tls_code(netc->tls), tls_why(netc->tls));
+    }
 }
 
 /* ---- the handshake's timer ----------------------------------------------------------------------- */
@@ -132,10 +133,11 @@ static void warn_dates(const struct netc *netc)
     int64_t now_s = vclock_wall_us(config_of(netc)->clock) / US_PER_S;
     char why[TLS_WHY_MAX];
 
-    if (tls_date_problem(netc->tls, now_s, why))
+    if (tls_date_problem(netc->tls, now_s, why)) {
         log_warn(config_of(netc)->log, "",
                  "netc %u: %s; a module does not look at dates, other clients refuse it",
                  netc->serial, why);
+    }
 }
 
 enum netc_verdict netc_tls_shake(struct netc *netc)

@@ -73,10 +73,11 @@ static void an_answer_may_lack_its_last_four_bytes_and_have_a_digest(void **stat
 
     (void)state;
     memcpy(message, good, sizeof(good));
-    for (size_t len = 0; len <= sizeof(message); len++)
+    for (size_t len = 0; len <= sizeof(message); len++) {
         assert_int_equal(ntp_read_reply(&unknown, message, len, &reply),
                          len >= NTP_REPLY_MIN && len <= NTP_REPLY_MAX ? NTP_VERDICT_OK
                                                                       : NTP_VERDICT_SIZE);
+    }
     assert_int_equal(ntp_read_reply(&unknown, message, NTP_REPLY_MIN, &reply), NTP_VERDICT_OK);
     assert_int_equal(reply.sent.ms, 0);
 }
@@ -88,10 +89,11 @@ static void an_answer_is_a_servers_and_of_version_3_or_4(void **state)
         unsigned mode = first & 7, version = first >> 3 & 7, leap = first >> 6;
         enum ntp_verdict verdict = with_byte(0, (uint8_t)first);
 
-        if (mode != 4 || version < 3 || version > 4)
+        if (mode != 4 || version < 3 || version > 4) {
             assert_int_equal(verdict, NTP_VERDICT_MODE);
-        else
+        } else {
             assert_int_equal(verdict, leap == 3 ? NTP_VERDICT_UNSYNC : NTP_VERDICT_OK);
+        }
     }
 }
 

@@ -48,15 +48,17 @@ static const char *add(struct vfs *vfs, const char *path, char why[], size_t why
     struct stat st;
     int rc = stat(path, &st) < 0 ? -errno : 0;
 
-    if (rc == 0)
+    if (rc == 0) {
         rc = S_ISDIR(st.st_mode) ? vfs_add_folder(vfs, path)
                                  : vfs_add_file(vfs, base_name(path), path);
+    }
     if (rc == 0)
         return NULL;
-    if (rc == -ENOSPC)
+    if (rc == -ENOSPC) {
         (void)snprintf(why, why_cap, "%s: more than %d files", path, VFS_FILES_MAX);
-    else
+    } else {
         (void)snprintf(why, why_cap, "can't read %s: %s", path, strerror(-rc));
+    }
     return why;
 }
 

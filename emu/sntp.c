@@ -41,10 +41,11 @@ static void finish(struct sntp *sntp, bool ok)
     drop_socket(sntp);
     sntp->adapter = NULL;
     trace_emit(sntp->net->config.trace, "sntp.done", "{s:b}", "ok", ok);
-    if (ok)
+    if (ok) {
         msgq_post_topic_number(sntp->net->config.msgs, "NTP_UPDATE", NULL, 0);
-    else
+    } else {
         msgq_post_topic(sntp->net->config.msgs, "NTP_ERROR", NULL);
+    }
 }
 
 static void next_server(struct sntp *sntp, const char *why)
@@ -52,10 +53,11 @@ static void next_server(struct sntp *sntp, const char *why)
     log_firmware(sntp->net->config.log, LOG_LEVEL_DEBUG, "sntp", "%s %s", why,
                  sntp->servers[sntp->server]);
     drop_socket(sntp);
-    if (++sntp->server < SNTP_SERVERS_MAX)
+    if (++sntp->server < SNTP_SERVERS_MAX) {
         begin_server(sntp);
-    else
+    } else {
         finish(sntp, false);
+    }
 }
 
 static void on_timer(struct timer *timer)
@@ -119,10 +121,11 @@ static void begin_server(struct sntp *sntp)
         return;
     sntp->tag = net_tag_add(sntp->net, &sntp->owner);
     sntp->lookup.tag = sntp->tag;
-    if (endpoint_set_text(&literal, name))
+    if (endpoint_set_text(&literal, name)) {
         ask(sntp, &literal);
-    else if (!sntp->tag || dns_start(sntp->adapter, name, false, &sntp->lookup) < 0)
+    } else if (!sntp->tag || dns_start(sntp->adapter, name, false, &sntp->lookup) < 0) {
         next_server(sntp, "no address for");
+    }
 }
 
 /* ---- the answer ---------------------------------------------------------------------------------- */
@@ -142,9 +145,10 @@ static void note_delay(struct sntp *sntp, const struct ntp_reply *reply, const s
                                : delay < INT32_MIN / SNTP_SAMPLES ? INT32_MIN / SNTP_SAMPLES
                                                                   : delay);
 
-    if (!sntp->delay_ms)
+    if (!sntp->delay_ms) {
         for (int i = 0; i < SNTP_SAMPLES; i++)
             sntp->delays_ms[i] = sample;
+    }
     sntp->delays_ms[sntp->delays_next] = sample;
     sntp->delays_next = (sntp->delays_next + 1) % SNTP_SAMPLES;
     for (int i = 0; i < SNTP_SAMPLES; i++)
@@ -211,10 +215,11 @@ static void handle_event(struct sock_owner *owner, const struct net_event *event
 
     switch (event->type) {
     case NET_EVENT_DNS_DONE:
-        if (sntp->lookup.count)
+        if (sntp->lookup.count) {
             ask(sntp, &sntp->lookup.addrs[0]);
-        else
+        } else {
             next_server(sntp, "no address for");
+        }
         break;
     case NET_EVENT_RX:
         on_rx(sntp);

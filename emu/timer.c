@@ -73,10 +73,11 @@ static void heap_remove(struct timers *timers, struct timer *timer)
     timer->slot = 0;
     if (last == timer)
         return;
-    if (at > 0 && is_before(last, timers->heap[(at - 1) / 2]))
+    if (at > 0 && is_before(last, timers->heap[(at - 1) / 2])) {
         sift_up(timers, at, last);
-    else
+    } else {
         sift_down(timers, at, last);
+    }
 }
 
 void timer_start(struct timers *timers, struct timer *timer, uint64_t due_us)

@@ -84,9 +84,9 @@ static int bio_read(BIO *bio, char *data, int cap)
     struct tls *tls = BIO_get_data(bio);
     ssize_t n;
 
-    do
+    do {
         n = tls->io.recv(tls->io.ctx, data, (size_t)cap);
-    while (n == 0 && tls->context->config.is_dtls); /* an empty datagram is no end */
+    } while (n == 0 && tls->context->config.is_dtls); /* an empty datagram is no end */
     BIO_clear_retry_flags(bio);
     if (n == -EAGAIN)
         BIO_set_retry_read(bio);
@@ -234,9 +234,10 @@ static void on_message(int is_sent, int version, int type, const void *data, siz
     (void)arg;
     if (tls->context->env->log_level < SSL_LOG_MESSAGES || type != SSL3_RT_HANDSHAKE || !len)
         return;
-    if (tls->context->env->log_level >= SSL_LOG_BYTES)
+    if (tls->context->env->log_level >= SSL_LOG_BYTES) {
         for (size_t i = 0; i < len && i < HEX_SHOWN; i++)
             (void)snprintf(hex + 3 * i, 4, " %02x", bytes[i]);
+    }
     tls_log(tls, SSL_LOG_MESSAGES, "%s %s, %zu bytes%s", is_sent ? "send" : "receive",
             handshake_name(bytes[0]), len, hex);
 }
@@ -328,9 +329,10 @@ static void fail(struct tls *tls, unsigned code, const char *format, ...)
 static const char *progress(const struct tls *tls, char text[SUBJECT_MAX])
 {
     *text = '\0';
-    if (SSL_in_init(tls->ssl))
+    if (SSL_in_init(tls->ssl)) {
         (void)snprintf(text, SUBJECT_MAX, " (the handshake had come to \"%s\")",
                        SSL_state_string_long(tls->ssl));
+    }
     return text;
 }
 
@@ -340,13 +342,14 @@ void tls_fail(struct tls *tls, int error)
 
     tls->is_broken = true;
     (void)progress(tls, at);
-    if (!error)
+    if (!error) {
         fail(tls, CODE_EOF, "the peer closed the connection%s", at);
-    else if (error == ETIMEDOUT)
+    } else if (error == ETIMEDOUT) {
         fail(tls, CODE_TIMEOUT, "the peer does not answer in time%s", at);
-    else
+    } else {
         fail(tls, error == ECONNRESET ? CODE_RESET : CODE_RECV_FAILED, "the connection broke: %s%s",
              strerror(error), at);
+    }
     tls_log(tls, SSL_LOG_ERRORS, "%s", tls->why);
 }
 
@@ -360,11 +363,12 @@ static void fail_verify(struct tls *tls)
 {
     char check[SUBJECT_MAX + TLS_NAME_MAX];
 
-    if (is_wrong_peer(tls->verify_error))
+    if (is_wrong_peer(tls->verify_error)) {
         (void)snprintf(check, sizeof(check), "it is not for \"%s\"", tls->peer);
-    else
+    } else {
         (void)snprintf(check, sizeof(check), "%s",
                        X509_verify_cert_error_string(tls->verify_error));
+    }
     fail(tls, CODE_VERIFY_FAILED,
          "the peer's certificate is refused: %s (number %d of its chain: %s)", check,
          tls->verify_depth, tls->verify_cert);
@@ -400,9 +404,10 @@ static void fail_openssl(struct tls *tls, unsigned long error)
     const char *last = ERR_reason_error_string(error);
     const char *first = ERR_reason_error_string(ERR_peek_error());
 
-    for (int i = 0; i < ARRAY_LEN(reasons) && !row; i++)
+    for (int i = 0; i < ARRAY_LEN(reasons) && !row; i++) {
         if (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == reasons[i].reason)
             row = &reasons[i];
+    }
     fail(tls, row ? row->code : CODE_HANDSHAKE_FAILURE, "%s%s%s%s%s",
          row ? row->what : "the peer's messages are refused", last ? ": " : "", last ? last : "",
          first && first != last ? ": " : "", first && first != last ? first : "");
@@ -419,20 +424,21 @@ static void explain(struct tls *tls, int ssl_error)
 
     tls->is_broken = true;
     (void)progress(tls, at);
-    if (tls->send_failed)
+    if (tls->send_failed) {
         fail(tls, CODE_SEND_FAILED, "the connection broke while sending");
-    else if (tls->verify_error != X509_V_OK)
+    } else if (tls->verify_error != X509_V_OK) {
         fail_verify(tls);
-    else if (tls->alert >= 0 && ssl_error == SSL_ERROR_SSL && is_alert)
+    } else if (tls->alert >= 0 && ssl_error == SSL_ERROR_SSL && is_alert) {
         fail(tls, CODE_FATAL_ALERT, "the peer ended it with the alert \"%s\"",
              SSL_alert_desc_string_long(tls->alert));
-    else if (ssl_error == SSL_ERROR_ZERO_RETURN || ssl_error == SSL_ERROR_SYSCALL ||
-             ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+    } else if (ssl_error == SSL_ERROR_ZERO_RETURN || ssl_error == SSL_ERROR_SYSCALL ||
+               ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
         fail(tls, CODE_EOF, "the peer closed the connection%s", at);
-    else if (error)
+    } else if (error) {
         fail_openssl(tls, error);
-    else
+    } else {
         fail(tls, CODE_INTERNAL, "for no reason that OpenSSL gives");
+    }
     tls_log(tls, SSL_LOG_ERRORS, "%s", tls->why);
     ERR_clear_error();
 }
@@ -484,10 +490,11 @@ static void send_unsent(struct tls *tls)
     if (!tls->unsent.len || SSL_in_init(tls->ssl))
         return;
     ERR_clear_error();
-    if (SSL_write_ex(tls->ssl, byteq_front(&tls->unsent), tls->unsent.len, &done) == 1)
+    if (SSL_write_ex(tls->ssl, byteq_front(&tls->unsent), tls->unsent.len, &done) == 1) {
         byteq_drop(&tls->unsent, tls->unsent.len);
-    else if (SSL_get_error(tls->ssl, 0) != SSL_ERROR_WANT_READ)
+    } else if (SSL_get_error(tls->ssl, 0) != SSL_ERROR_WANT_READ) {
         explain(tls, SSL_get_error(tls->ssl, 0));
+    }
 }
 
 typedef int read_fn(SSL *ssl, void *data, int cap); /* SSL_read or SSL_peek */
@@ -503,10 +510,11 @@ static ssize_t read_record(struct tls *tls, read_fn *read, void *data, size_t ca
     n = read(tls->ssl, data, cap < TLS_RECORD_MAX ? (int)cap : TLS_RECORD_MAX);
     ssl_error = n > 0 ? SSL_ERROR_NONE : SSL_get_error(tls->ssl, n);
     if (n <= 0 && (ssl_error != SSL_ERROR_WANT_READ || tls->send_failed)) {
-        if (ssl_error == SSL_ERROR_ZERO_RETURN)
+        if (ssl_error == SSL_ERROR_ZERO_RETURN) {
             fail(tls, TLS_CODE_CLOSED, "the peer has said that it closes");
-        else
+        } else {
             explain(tls, ssl_error);
+        }
         return -1;
     }
     send_unsent(tls);
@@ -619,8 +627,9 @@ bool tls_date_problem(const struct tls *tls, int64_t now_s, char why[TLS_WHY_MAX
     if (!tls->context->config.ca.data)
         return false;
     chain = SSL_get0_verified_chain(tls->ssl);
-    for (int i = 0; i < sk_X509_num(chain); i++)
+    for (int i = 0; i < sk_X509_num(chain); i++) {
         if (cert_date_problem(sk_X509_value(chain, i), now_s, why))
             return true;
+    }
     return false;
 }

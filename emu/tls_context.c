@@ -240,27 +240,29 @@ static void load_certificates(struct tls_context *context)
     static const char why_no_cert[] = "it is no certificate in PEM or DER, or only in part";
     const struct tls_config *config = &context->config;
 
-    if (config->ca.data && !use_ca(context))
+    if (config->ca.data && !use_ca(context)) {
         note_problem(context, TLS_PROBLEM_CA, "the CA certificate", why_no_cert);
-    else if (config->cert.data && !use_cert(context))
+    } else if (config->cert.data && !use_cert(context)) {
         note_problem(context, TLS_PROBLEM_CERT, "the client certificate", why_no_cert);
-    else if (config->cert.data && !use_key(context))
+    } else if (config->cert.data && !use_key(context)) {
         note_problem(context, TLS_PROBLEM_KEY, "the client certificate's key", why_no_key(config));
+    }
 }
 
 static void check_psk(struct tls_context *context)
 {
     const struct tls_config *config = &context->config;
 
-    if (!config->psk.len)
+    if (!config->psk.len) {
         note_problem(context, TLS_PROBLEM_PSK, "the pre-shared key", "it is empty");
-    else if (config->psk.len > PSK_MAX_PSK_LEN)
+    } else if (config->psk.len > PSK_MAX_PSK_LEN) {
         note_problem(context, TLS_PROBLEM_PSK, "the pre-shared key", "it is too long");
-    else if (config->psk_id.len >= PSK_MAX_IDENTITY_LEN)
+    } else if (config->psk_id.len >= PSK_MAX_IDENTITY_LEN) {
         note_problem(context, TLS_PROBLEM_PSK, "the pre-shared key's name", "it is too long");
-    else if (config->psk_id.len && memchr(config->psk_id.data, '\0', config->psk_id.len))
+    } else if (config->psk_id.len && memchr(config->psk_id.data, '\0', config->psk_id.len)) {
         note_problem(context, TLS_PROBLEM_PSK, "the pre-shared key's name",
                      "it has a zero byte, after which OpenSSL sends nothing of it");
+    }
 }
 
 /* ---- contexts --------------------------------------------------------------------------------- */
@@ -328,10 +330,11 @@ static void set_up(struct tls_context *context)
     (void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_read_ahead(ctx, 1);
     SSL_CTX_set_keylog_callback(ctx, write_keylog);
-    if (config->ca.data)
+    if (config->ca.data) {
         SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, tls_on_verify);
-    else
+    } else {
         SSL_CTX_set_cert_verify_callback(ctx, trust_anyone, NULL);
+    }
     (void)X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_NO_CHECK_TIME | X509_V_FLAG_PARTIAL_CHAIN);
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     if (config->psk.data) {
@@ -411,10 +414,11 @@ struct tls_context *tls_context_get(struct tls_env *env, const struct tls_config
 
     while (context && !same_config(&context->config, config))
         context = context->next;
-    if (context)
+    if (context) {
         unlink_context(context);
-    else
+    } else {
         context = context_new(env, config);
+    }
     link_first(context);
     context->users++;
     *problem = context->problem;

@@ -183,10 +183,11 @@ static void make_identity(struct identity *id, const char *cn, const struct iden
                                      0);
     (void)X509_set_issuer_name(id->cert, X509_get_subject_name(signer->cert));
     (void)X509_set_pubkey(id->cert, id->key);
-    if (san)
+    if (san) {
         add_extension(id->cert, NID_subject_alt_name, san);
-    else
+    } else {
         add_extension(id->cert, NID_basic_constraints, "critical,CA:TRUE");
+    }
     assert_true(X509_sign(id->cert, signer->key, EVP_sha256()) > 0);
 }
 
@@ -243,12 +244,13 @@ static struct tls_blob key_der(EVP_PKEY *key, const char *password, char text[BL
 {
     BIO *bio = BIO_new(BIO_s_mem());
 
-    if (password)
+    if (password) {
         assert_int_equal(i2d_PKCS8PrivateKey_bio(bio, key, EVP_aes_128_cbc(), password,
                                                  (int)strlen(password), NULL, NULL),
                          1);
-    else
+    } else {
         assert_int_equal(i2d_PrivateKey_bio(bio, key), 1);
+    }
     return take_bio(bio, text, BLOB_CAP);
 }
 
@@ -554,10 +556,11 @@ static void the_name_is_sent_as_it_is_given_and_no_integer_is(void **state)
 
         assert_int_equal(connect_to(ends, names[i]), TLS_VERDICT_DONE);
         sent = SSL_get_servername(ends->server, TLSEXT_NAMETYPE_host_name);
-        if (names[i])
+        if (names[i]) {
             assert_string_equal(sent, names[i]);
-        else
+        } else {
             assert_null(sent);
+        }
         hang_up(ends);
     }
 }
@@ -986,10 +989,11 @@ static void only_so_many_unused_contexts_are_kept(void **state)
         (void)snprintf(id, sizeof(id), "device-%d", i);
         config.psk_id = blob_of(id);
         context = tls_context_get(ends->env, &config, &ends->problem, ends->why);
-        if (i == 0)
+        if (i == 0) {
             used = context; /* the oldest one, but in use */
-        else
+        } else {
             tls_context_put(context);
+        }
     }
     for (struct tls_context *context = ends->env->contexts; context; context = context->next)
         kept += context != used;
@@ -1061,9 +1065,10 @@ static void the_log_says_as_much_as_the_level_asks_for(void **state)
     for (int level = 0; level <= 4; level++) {
         char *text = log_at(ends, level);
 
-        for (int i = 0; i < ARRAY_LEN(lines); i++)
+        for (int i = 0; i < ARRAY_LEN(lines); i++) {
             if ((strstr(text, lines[i].line) != NULL) != (level >= lines[i].from))
                 fail_msg("level %d, \"%s\" in:\n%s", level, lines[i].line, text);
+        }
         free(text);
     }
 }

@@ -71,10 +71,11 @@ static size_t lower_bound(const struct entries *entries, const char *name)
     while (low < high) {
         size_t middle = (low + high) / 2;
 
-        if (strcmp(entries->at[middle].name, name) < 0)
+        if (strcmp(entries->at[middle].name, name) < 0) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
     return low;
 }
@@ -89,6 +90,7 @@ static struct entry *find(const struct entries *entries, const char *name)
 }
 
 /* @name is copied, @host is taken over. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): it becomes the entry's */
 static int insert(struct entries *entries, const char *name, char *host, int fd)
 {
     size_t i = lower_bound(entries, name);
@@ -144,10 +146,11 @@ static int add_folder(struct vfs *vfs, const char *host_path, int depth)
             snprintf(path, sizeof(path), "%s/%s", host_path, names[i]->d_name) <
                 (int)sizeof(path) &&
             stat(path, &st) == 0) {
-            if (S_ISREG(st.st_mode))
+            if (S_ISREG(st.st_mode)) {
                 rc = vfs_add_file(vfs, names[i]->d_name, path);
-            else if (S_ISDIR(st.st_mode) && depth < VFS_DEPTH_MAX)
+            } else if (S_ISDIR(st.st_mode) && depth < VFS_DEPTH_MAX) {
                 rc = add_folder(vfs, path, depth + 1);
+            }
         }
         free(names[i]);
     }

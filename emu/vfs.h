@@ -45,7 +45,7 @@ struct vfs_stat {
     uint64_t size;
 };
 
-int vfs_stat(struct vfs *vfs, const char *path, struct vfs_stat *stat);
+int vfs_stat(struct vfs *vfs, const char *path, struct vfs_stat *out);
 int vfs_remove(struct vfs *vfs, const char *path); /* a file */
 int vfs_rename(struct vfs *vfs, const char *from, const char *to);
 int vfs_mkdir(struct vfs *vfs, const char *path);
@@ -59,4 +59,4 @@ uint64_t vfs_used(const struct vfs *vfs);
  * @name is valid until the next change.
  */
 int vfs_list(struct vfs *vfs, const char *path, size_t index, const char **name,
-             struct vfs_stat *stat);
+             struct vfs_stat *out);

@@ -78,12 +78,14 @@ static bool load_module(lua_State *L, const char *name, char path[PATH_MAX_LEN])
     static const char *const folders[] = { "/%s.lua", "/luadb/%s.lua" };
     const struct vm *vm = vm_of(L);
 
-    for (int i = 0; i < VM_REQUIRE_PATHS; i++)
+    for (int i = 0; i < VM_REQUIRE_PATHS; i++) {
         if (vm->require_paths[i][0] && load_path(L, vm->require_paths[i], name, path))
             return true;
-    for (int i = 0; i < ARRAY_LEN(folders); i++)
+    }
+    for (int i = 0; i < ARRAY_LEN(folders); i++) {
         if (load_path(L, folders[i], name, path))
             return true;
+    }
     return load_corelib(L, name, path);
 }
 
@@ -243,10 +245,11 @@ static int table_maxn(lua_State *L)
         if (lua_type(L, -1) == LUA_TNUMBER && lua_tonumber(L, -1) > max)
             max = lua_tonumber(L, -1);
     }
-    if (max == (lua_Number)(lua_Integer)max)
+    if (max == (lua_Number)(lua_Integer)max) {
         lua_pushinteger(L, (lua_Integer)max);
-    else
+    } else {
         lua_pushnumber(L, max);
+    }
     return 1;
 }
 

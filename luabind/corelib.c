@@ -4,9 +4,10 @@
 
 const struct corelib_file *corelib_find(const char *name)
 {
-    for (const struct corelib_file *file = corelib_files; file->name; file++)
+    for (const struct corelib_file *file = corelib_files; file->name; file++) {
         if (strcmp(file->name, name) == 0)
             return file;
+    }
     return NULL;
 }
 

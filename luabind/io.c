@@ -86,19 +86,21 @@ static bool parse_mode(const char *mode, char clean[MODE_MAX], int *flags)
     if (!*mode || !strchr("rwa", *mode))
         return false;
     for (const char *at = mode + 1; *at; at++) {
-        if (*at == '+' && !is_update)
+        if (*at == '+' && !is_update) {
             is_update = true;
-        else if (*at != 'b')
+        } else if (*at != 'b') {
             return false;
+        }
     }
     clean[0] = *mode;
     clean[1] = is_update ? '+' : '\0';
     clean[2] = '\0';
     *flags = is_update ? O_RDWR : *mode == 'r' ? O_RDONLY : O_WRONLY;
-    if (*mode == 'w')
+    if (*mode == 'w') {
         *flags |= O_CREAT | O_TRUNC;
-    else if (*mode == 'a')
+    } else if (*mode == 'a') {
         *flags |= O_CREAT | O_APPEND;
+    }
     return true;
 }
 
@@ -220,10 +222,11 @@ static int io_lines(lua_State *L)
 
     if (lua_isnone(L, 1))
         lua_pushnil(L);
-    if (path)
+    if (path) {
         open_or_raise(L, path, "r", O_RDONLY);
-    else
+    } else {
         lua_getfield(L, LUA_REGISTRYINDEX, DEFAULT_INPUT);
+    }
     lua_replace(L, 1);
     (void)lua_tocfunction(L,
                           lua_upvalueindex(1))(L); /* file:lines: the iterator takes the formats */
@@ -375,10 +378,11 @@ static int stream_to_string(lua_State *L)
 {
     const luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
 
-    if (stream->closef)
+    if (stream->closef) {
         lua_pushfstring(L, "file (%p)", (const void *)stream);
-    else
+    } else {
         lua_pushliteral(L, "file (closed)");
+    }
     return 1;
 }
 

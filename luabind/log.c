@@ -54,10 +54,11 @@ static int log_at(lua_State *L, enum log_level level)
     if (!args || (int)level < vm->script_log_level || level < device->log.config.level)
         return 0;
     place = style == LOG_STYLE_TAG ? "" : push_place(L);
-    if (style == LOG_STYLE_PLACE)
+    if (style == LOG_STYLE_PLACE) {
         tag = place;
-    else
+    } else {
         tag = lua_pushfstring(L, TAG_PREFIX "%s", tag_text(L, 1));
+    }
     luaL_buffinit(L, &text);
     if (style == LOG_STYLE_PLACE)
         luaL_addstring(&text, tag_text(L, 1));
@@ -104,9 +105,10 @@ static int level_of(lua_State *L, int arg)
         level = (uint8_t)lua_tointeger(L, arg);
         return level ? (int)level : LOG_LEVEL_SILENT;
     }
-    for (int i = 0; lua_type(L, arg) == LUA_TSTRING && i < ARRAY_LEN(names); i++)
+    for (int i = 0; lua_type(L, arg) == LUA_TSTRING && i < ARRAY_LEN(names); i++) {
         if (strcmp(lua_tostring(L, arg), names[i].name) == 0)
             return (int)names[i].value;
+    }
     return LOG_LEVEL_SILENT; /* what a module makes of anything else */
 }
 

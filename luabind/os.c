@@ -174,9 +174,10 @@ static int push_date(lua_State *L, const char *format, size_t len, const struct 
         }
         format++;
         conversion_size = conversion_len(format, (size_t)(end - format));
-        if (!conversion_size)
+        if (!conversion_size) {
             return luaL_argerror(L, 1,
                                  lua_pushfstring(L, "invalid conversion specifier '%%%s'", format));
+        }
         memcpy(conversion + 1, format, conversion_size);
         format += conversion_size;
 #pragma GCC diagnostic push
@@ -288,13 +289,15 @@ static int os_exit(lua_State *L)
 {
     lua_Integer code = EXIT_SUCCESS;
 
-    if (lua_isboolean(L, 1))
+    if (lua_isboolean(L, 1)) {
         code = lua_toboolean(L, 1) ? EXIT_SUCCESS : EXIT_FAILURE;
-    else
+    } else {
         code = luaL_optinteger(L, 1, EXIT_SUCCESS);
-    if (code < 0 || code > EXIT_NUMBER_MAX)
+    }
+    if (code < 0 || code > EXIT_NUMBER_MAX) {
         warn_script(L, "os.exit(%lld): an exit status is 0 to %d; this one becomes %d",
                     (long long)code, EXIT_NUMBER_MAX, (int)(code & EXIT_NUMBER_MAX));
+    }
     return vm_stop(L, (int)(code & EXIT_NUMBER_MAX));
 }
 
@@ -306,10 +309,11 @@ static int os_setlocale(lua_State *L)
     const char *locale = luaL_optstring(L, 1, "C");
 
     (void)luaL_checkoption(L, 2, "all", categories);
-    if (!*locale || strcmp(locale, "C") == 0 || strcmp(locale, "POSIX") == 0)
+    if (!*locale || strcmp(locale, "C") == 0 || strcmp(locale, "POSIX") == 0) {
         lua_pushliteral(L, "C");
-    else
+    } else {
         lua_pushnil(L);
+    }
     return 1;
 }
 

@@ -17,9 +17,10 @@ bool pack_next(struct pack_format *format, struct pack_item *item)
         if (*format->at >= '0' && *format->at <= '9') {
             long long count = 0;
 
-            for (; *format->at >= '0' && *format->at <= '9'; format->at++)
+            for (; *format->at >= '0' && *format->at <= '9'; format->at++) {
                 if (count <= PACK_COUNT_MAX)
                     count = count * 10 + (*format->at - '0');
+            }
             item->count = count <= PACK_COUNT_MAX ? (int)count : PACK_COUNT_MAX;
             item->has_count = true;
         }

@@ -170,9 +170,10 @@ static int rtos_timer_stop(lua_State *L)
 
 void rtos_close(struct vm *vm)
 {
-    for (size_t i = 0; i < vm->timers_buckets; i++)
+    for (size_t i = 0; i < vm->timers_buckets; i++) {
         while (vm->timers[i])
             remove_timer(&vm->timers[i]);
+    }
     free(vm->timers);
     vm->timers = NULL;
     vm->timers_buckets = 0;
@@ -337,11 +338,12 @@ static int rtos_set_paths(lua_State *L)
         if (!lua_isstring(L, i + 1))
             continue;
         text = lua_tolstring(L, i + 1, &len);
-        if (is_path_template(text, len))
+        if (is_path_template(text, len)) {
             memcpy(vm->require_paths[i], text, len + 1);
-        else
+        } else {
             warn_script(L, "rtos.setPaths: \"%s\" is no template: below %d bytes, with one %%s",
                         text, VM_REQUIRE_PATH_MAX);
+        }
     }
     return 0;
 }

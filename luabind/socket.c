@@ -59,9 +59,10 @@ struct netc *socket_check(lua_State *L, const char *function)
 {
     struct netc *netc = socket_get(L, 1);
 
-    if (!netc)
+    if (!netc) {
         warn_script(L, "socket.%s on %s: a module returns nothing", function,
                     lua_isuserdata(L, 1) ? "a released socket" : luaL_typename(L, 1));
+    }
     return netc;
 }
 
@@ -132,15 +133,16 @@ static int socket_create(lua_State *L)
     if (!netc) {
         luaL_unref(L, LUA_REGISTRYINDEX, target_ref);
         firmware_log(L, LOG_LEVEL_DEBUG, "socket", "create fail");
-        if (!adapter)
+        if (!adapter) {
             warn_script(L, "socket.create: this board has no adapter %lld: nil", (long long)number);
-        else if (!can_use)
+        } else if (!can_use) {
             warn_script(L, "socket.create: there is no network in virtual time: nil (--time real)");
-        else
+        } else {
             warn_script(L,
                         "socket.create: %zu sockets are open, a module has no more: nil (more: "
                         "--set sockets=N)",
                         net->netcs_count);
+        }
         luaL_pushfail(L);
         return 1;
     }
@@ -239,9 +241,10 @@ static int socket_config(lua_State *L)
     config.keep_idle_s = (uint32_t)idle;
     config.keep_interval_s = (uint8_t)luaL_optinteger(L, 6, 0);
     config.keep_count = (uint8_t)luaL_optinteger(L, 7, 0);
-    if (config.local_port >= LOCAL_PORT_MAX)
+    if (config.local_port >= LOCAL_PORT_MAX) {
         warn_script(L, "socket.config: local port %u: modules take ports below %d",
                     config.local_port, LOCAL_PORT_MAX);
+    }
     tls = to_tls_config(L, config.is_udp);
     netc = socket_get(L, 1);
     if (!netc)
@@ -271,11 +274,12 @@ static void warn_target(lua_State *L, const struct netc_target *target)
 
     if (!netc)
         return;
-    if (netc_has_socket(netc))
+    if (netc_has_socket(netc)) {
         warn_script(L, "socket.connect on a socket that is open: false; close it first");
-    else if (netc->tls_context && !target->name)
+    } else if (netc->tls_context && !target->name) {
         warn_script(L, "socket.connect: TLS to an integer address: modules differ in what they "
                        "verify then; here it is the address");
+    }
     if (target->name && strcasecmp(target->name, "localhost") == 0)
         warn_script(L, "socket.connect: localhost is answered here; a module asks its DNS server");
 }
@@ -319,9 +323,10 @@ static int socket_listen(lua_State *L)
     clients = lua_isinteger(L, 2) ? (uint8_t)lua_tointeger(L, 2) : 0;
     if (clients > MANY_MAX)
         warn_script(L, "socket.listen: a module serves %d clients at the most", MANY_MAX);
-    if (is_udp)
+    if (is_udp) {
         warn_script(L, "socket.listen in UDP mode: false; socket.config(netc, port) makes it TCP, "
                        "a UDP server connects to 255.255.255.255, 0");
+    }
     netc = socket_get(L, 1);
     return netc ? push_verdict(L, netc_listen(netc, clients > 0)) : 0;
 }
@@ -481,10 +486,11 @@ static void deliver_topic(lua_State *L, const struct msg *msg)
 
 void socket_deliver(lua_State *L, const struct msg *msg)
 {
-    if (msg->kind == MSG_KIND_NETC)
+    if (msg->kind == MSG_KIND_NETC) {
         deliver_netc(L, msg);
-    else
+    } else {
         deliver_topic(L, msg);
+    }
 }
 
 /* ---- the library ------------------------------------------------------------------------------------------------ */

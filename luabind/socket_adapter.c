@@ -37,10 +37,11 @@ static void push_ip(lua_State *L, const struct endpoint *ep, bool is_ready)
 {
     char text[ENDPOINT_TEXT_MAX];
 
-    if (is_ready && ep->family != IP_FAMILY_NONE)
+    if (is_ready && ep->family != IP_FAMILY_NONE) {
         lua_pushstring(L, endpoint_ip_text(ep, text));
-    else
+    } else {
         lua_pushliteral(L, "0.0.0.0");
+    }
 }
 
 int socket_local_ip(lua_State *L)
@@ -59,10 +60,11 @@ int socket_local_ip(lua_State *L)
     push_ip(L, &info.ip, adapter->is_ready);
     push_ip(L, &info.mask, adapter->is_ready);
     push_ip(L, &info.gateway, adapter->is_ready);
-    if (adapter->is_ready && info.ip6.family == IP_FAMILY_V6)
+    if (adapter->is_ready && info.ip6.family == IP_FAMILY_V6) {
         lua_pushstring(L, endpoint_ip_text(&info.ip6, text));
-    else
+    } else {
         lua_pushnil(L);
+    }
     return 4;
 }
 
@@ -95,14 +97,15 @@ int socket_set_dns(lua_State *L)
         return 1;
     }
     is_address = socket_endpoint_arg(L, 3, &ep);
-    if (!is_address)
+    if (!is_address) {
         warn_script(L, "socket.setDNS: \"%s\" is no address: ignored; a module stores rubbish",
                     lua_tostring(L, 3));
-    else if (index < 1 || index > ADAPTER_DNS_MAX)
+    } else if (index < 1 || index > ADAPTER_DNS_MAX) {
         warn_script(L, "socket.setDNS: slot %lld of 1..%d: ignored", (long long)index,
                     ADAPTER_DNS_MAX);
-    else
+    } else {
         adapter->dns_static[index - 1] = ep;
+    }
     lua_pushboolean(L, true); /* LuatOS says true to all of these */
     return 1;
 }
@@ -115,9 +118,10 @@ int socket_dft(lua_State *L)
     if (lua_type(L, 1) == LUA_TNUMBER) {
         number = (uint8_t)luaL_checkinteger(L, 1);
         if (number <= ADAPTER_NUMBER_MAX) {
-            if (number != net->default_number)
+            if (number != net->default_number) {
                 firmware_log(L, LOG_LEVEL_INFO, "socket", "dft adapter change from %d to %d",
                              net->default_number, number);
+            }
             net->default_number = number;
             net->is_default_chosen = true;
         }

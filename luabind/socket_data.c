@@ -35,12 +35,13 @@ static void warn_tx(lua_State *L, size_t len)
 
     if (!netc)
         return;
-    if (netc->state != NETC_STATE_ONLINE)
+    if (netc->state != NETC_STATE_ONLINE) {
         warn_script(L, "socket.tx on a socket in state %d %s: false", (int)netc->state,
                     netc_state_name(netc->state));
-    else if (netc->config.is_udp && len > UDP_PAYLOAD_SAFE)
+    } else if (netc->config.is_udp && len > UDP_PAYLOAD_SAFE) {
         warn_script(L, "socket.tx: a datagram of %zu bytes; on a module more than %d fails easily",
                     len, UDP_PAYLOAD_SAFE);
+    }
 }
 
 int socket_tx(lua_State *L)
@@ -162,11 +163,12 @@ int socket_rx(lua_State *L)
     buff = zbuff_test(L, 2);
     if (!buff)
         return rx_query(L, netc);
-    if (lua_gettop(L) >= 4 && lua_isinteger(L, 4) && lua_tointeger(L, 4) >= 0)
+    if (lua_gettop(L) >= 4 && lua_isinteger(L, 4) && lua_tointeger(L, 4) >= 0) {
         limit = (uint32_t)lua_tointeger(L, 4);
-    else if (lua_isinteger(L, 3) && lua_tointeger(L, 3) > 0)
+    } else if (lua_isinteger(L, 3) && lua_tointeger(L, 3) > 0) {
         warn_script(L, "socket.rx: the third argument is a flag without effect; the limit is the "
                        "fourth");
+    }
     netc = socket_get(L, 1);
     if (!netc)
         return 0;

@@ -23,9 +23,10 @@ static void set_servers(lua_State *L, struct sntp *sntp)
             lua_pop(L, 1);
             break;
         }
-        if (!lua_isstring(L, -1))
+        if (!lua_isstring(L, -1)) {
             luaL_error(L, "bad argument #1 to 'sntp' (server %d is a %s, not a string)", slot + 1,
                        luaL_typename(L, -1));
+        }
         (void)sntp_set_server(sntp, slot, lua_tostring(L, -1));
         lua_pop(L, 1);
     }
@@ -45,10 +46,11 @@ int socket_sntp(lua_State *L)
     }
     number = luaL_optinteger(L, 2, device->net.default_number);
     adapter = net_adapter(&device->net, number);
-    if (!adapter)
+    if (!adapter) {
         warn_script(L, "socket.sntp: this board has no adapter %lld: NTP_ERROR", (long long)number);
-    else if (!net_can_use(&device->net, adapter))
+    } else if (!net_can_use(&device->net, adapter)) {
         warn_script(L, "socket.sntp: there is no network in virtual time: NTP_ERROR");
+    }
     (void)sntp_start(&device->sntp, adapter);
     return 0;
 }

@@ -65,10 +65,11 @@ bool zbuff_resize(struct zbuff *buff, size_t len)
 
     if (len > ZBUFF_LEN_MAX || buff->is_collected)
         return false;
-    if (len)
+    if (len) {
         data = move_data(buff, len);
-    else
+    } else {
         free(buff->data);
+    }
     if (len && !data)
         return false;
     buff->data = data;
@@ -170,10 +171,11 @@ static void fill_new(lua_State *L, struct zbuff *buff)
     size_t len;
 
     if (lua_isinteger(L, 2)) {
-        if (buff->width)
+        if (buff->width) {
             zbuff_fill_pixels(buff, (uint32_t)lua_tointeger(L, 2));
-        else
+        } else {
             memset(buff->data, (uint8_t)lua_tointeger(L, 2), buff->len);
+        }
     } else if (lua_isstring(L, 2) && !buff->width) {
         text = lua_tolstring(L, 2, &len);
         buff->used = len < buff->len ? len : buff->len;
@@ -306,12 +308,13 @@ static int zbuff_pack(lua_State *L)
             const char *bytes = (const char *)number;
             size_t size = pack_scalar_size(item.letter);
 
-            if (size)
+            if (size) {
                 pack_scalar_write(L, arg++, item.letter, format.is_big, number);
-            else if (item.letter == 'A')
+            } else if (item.letter == 'A') {
                 bytes = luaL_checklstring(L, arg++, &size);
-            else
+            } else {
                 return bad_code(L, item.letter);
+            }
             size = size < rest(buff) ? size : rest(buff); /* the last one is cut */
             if (size)
                 memcpy(buff->data + buff->used, bytes, size);
@@ -344,10 +347,11 @@ static int zbuff_unpack(lua_State *L)
                 break;
             }
             luaL_checkstack(L, 1, "too many results to unpack");
-            if (item.letter == 'A')
+            if (item.letter == 'A') {
                 lua_pushlstring(L, size ? (const char *)buff->data + pos : "", size);
-            else
+            } else {
                 pack_scalar_push(L, item.letter, format.is_big, buff->data + pos);
+            }
             pos += size;
         }
     }
@@ -699,10 +703,11 @@ static int zbuff_newindex(lua_State *L)
         return 0;
     value = (uint8_t)luaL_checkinteger(L, 3);
     index = (uint32_t)lua_tointeger(L, 2);
-    if (index >= buff->len)
+    if (index >= buff->len) {
         warn_firmware(L, "zbuff index out of range, write refused");
-    else
+    } else {
         buff->data[index] = value;
+    }
     return 0;
 }
 

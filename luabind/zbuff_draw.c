@@ -17,9 +17,10 @@ bool zbuff_depth_is_valid(lua_Integer bits)
 {
     static const uint8_t depths[] = { 1, 4, 8, 16, 24, 32 };
 
-    for (int i = 0; i < ARRAY_LEN(depths); i++)
+    for (int i = 0; i < ARRAY_LEN(depths); i++) {
         if (depths[i] == bits)
             return true;
+    }
     return false;
 }
 
@@ -286,10 +287,11 @@ static int64_t reach(int64_t radius, int64_t from_center)
     while (high - low > 1) {
         int64_t middle = low + (high - low) / 2;
 
-        if (middle * (middle - 1) < square)
+        if (middle * (middle - 1) < square) {
             low = middle;
-        else
+        } else {
             high = middle;
+        }
     }
     return low;
 }
@@ -302,10 +304,11 @@ static int64_t root(int64_t square)
     while (high - low > 1) {
         int64_t middle = low + (high - low) / 2;
 
-        if (middle <= square / middle)
+        if (middle <= square / middle) {
             low = middle;
-        else
+        } else {
             high = middle;
+        }
     }
     return low;
 }
@@ -385,10 +388,11 @@ int zbuff_draw_circle(lua_State *L)
     if (circle.x + circle.radius < 0 || circle.x - circle.radius >= buff->width ||
         circle.y + circle.radius < 0 || circle.y - circle.radius >= buff->height)
         return 0;
-    if (lua_toboolean(L, 6))
+    if (lua_toboolean(L, 6)) {
         draw_disc(buff, &circle);
-    else
+    } else {
         draw_outline(buff, &circle);
+    }
     lua_pushboolean(L, true);
     return 1;
 }
