@@ -281,6 +281,7 @@ static void op_free(struct adapter *adapter)
     posix_unwatch_link(posix);
     free(posix->socks);
     free(posix->free_sids);
+    byteq_fini(&posix->spare);
     free(posix->stage);
     free(posix->scratch);
     free(posix);

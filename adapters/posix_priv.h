@@ -28,6 +28,7 @@ struct psock {
     struct timer connect_timer;
 
     struct byteq txq;        /* TCP: what the kernel had no room for */
+    bool is_bulk;            /* TCP: so much came at last that none is read ahead */
     struct byteq ahead;      /* TCP: read from the kernel before the script asked */
     uint64_t empty_until_us; /* TCP: the kernel had no more; 0: not known */
     uint64_t read, seen;     /* TCP: bytes read from the kernel; bytes whose arrival was reported */
@@ -66,6 +67,8 @@ struct posix {
     uint8_t *stage; /* bytes of @staged, not yet given to the kernel */
     size_t stage_len;
     struct psock *staged;
+
+    struct byteq spare; /* memory for @ahead */
 
     struct list unacked; /* psocks with unacknowledged bytes, by @look_at_us */
     struct timer sweep_timer;

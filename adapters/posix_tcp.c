@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "adapters/posix_priv.h"
@@ -21,6 +22,8 @@
 #define SWEEP_LOOKS_MAX   128         /* so many in a sweep */
 #define ANSWER_US_MAX     50000       /* who answers so soon needs no reports */
 #define AHEAD_MAX         2048        /* read before the script asks */
+#define BULK_LEN          (48 * 1024) /* of a stream, read with a chunk that the script asks for */
+#define CHUNK_MIN         4096        /* the smallest reads for which that pays */
 #define EMPTY_US          1000        /* how long it is known that there was no more */
 #define REFUSE_MS         50          /* how long a second client waits for accept() of the first */
 #define BACKLOG           128
@@ -282,6 +285,20 @@ static bool has_unread(const struct psock *sock)
     return sock->read < sock->seen;
 }
 
+/* The memory of an emptied stream's queue is kept for the next: one is enough. */
+static void drop_ahead(struct psock *sock, size_t n)
+{
+    struct byteq *spare = &sock->posix->spare;
+
+    if (n < sock->ahead.len || sock->ahead.cap < BULK_LEN || spare->cap) {
+        byteq_drop(&sock->ahead, n);
+        return;
+    }
+    *spare = sock->ahead;
+    spare->head = spare->len = 0;
+    byteq_init(&sock->ahead);
+}
+
 static size_t take_ahead(struct psock *sock, void *data, size_t cap)
 {
     size_t n = sock->ahead.len < cap ? sock->ahead.len : cap;
@@ -289,8 +306,8 @@ static size_t take_ahead(struct psock *sock, void *data, size_t cap)
     if (!n)
         return 0;
     memcpy(data, byteq_front(&sock->ahead), n);
-    byteq_drop(&sock->ahead, n);
-    if (!sock->ahead.len && !has_unread(sock))
+    drop_ahead(sock, n);
+    if (!sock->ahead.len && sock->read == sock->seen)
         sock->empty_until_us = now_us(sock) + EMPTY_US;
     return n;
 }
@@ -305,6 +322,32 @@ static ssize_t read_kernel(struct psock *sock, void *data, size_t cap)
     if (n > 0)
         sock->read += (uint64_t)n;
     return n < 0 ? -errno : n;
+}
+
+/*
+ * Of a stream that comes faster than the script takes it, read a few chunks at once: a system call,
+ * and the acknowledgement that it makes the kernel send, cost more than copying does.
+ */
+static ssize_t read_chunks(struct psock *sock, void *data, size_t cap)
+{
+    struct iovec iov[2] = { { data, cap }, { NULL, BULK_LEN } };
+    ssize_t n;
+
+    sock->ahead = sock->posix->spare;
+    byteq_init(&sock->posix->spare);
+    iov[1].iov_base = byteq_room(&sock->ahead, BULK_LEN);
+    do
+        n = readv(sock->conn.fd, iov, 2);
+    while (n < 0 && errno == EINTR);
+    if (n > 0)
+        sock->read += (uint64_t)n;
+    if (n > (ssize_t)cap)
+        byteq_grow(&sock->ahead, (size_t)n - cap);
+    else
+        drop_ahead(sock, 0);
+    if (n < 0)
+        return -errno;
+    return n < (ssize_t)cap ? n : (ssize_t)cap;
 }
 
 ssize_t posix_tcp_recv(struct psock *sock, void *data, size_t cap)
@@ -323,7 +366,9 @@ ssize_t posix_tcp_recv(struct psock *sock, void *data, size_t cap)
         sock->empty_until_us = 0; /* a script that insists is not put off again */
         return -EAGAIN;
     }
-    n = read_kernel(sock, (uint8_t *)data + taken, cap - taken);
+    n = !taken && sock->is_bulk && cap >= CHUNK_MIN
+            ? read_chunks(sock, data, cap)
+            : read_kernel(sock, (uint8_t *)data + taken, cap - taken);
     if (n > 0 || taken)
         return (ssize_t)taken + (n > 0 ? n : 0);
     return n ? n : -ENOTCONN; /* the end; on_conn() reports it */
@@ -338,7 +383,7 @@ static uint64_t count_arrived(struct psock *sock, uint32_t events)
     uint8_t data[AHEAD_MAX];
     ssize_t n;
 
-    if (sock->ahead.len || events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+    if (sock->ahead.len || sock->is_bulk || events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         return sock->read + bytes_by_ioctl(sock->conn.fd, FIONREAD);
     n = read_kernel(sock, data, sizeof(data));
     if (n < 0 && n != -EAGAIN)
@@ -357,6 +402,7 @@ static void report_arrival(struct psock *sock, uint32_t events)
     sock->empty_until_us = 0;
     if (come <= sock->seen)
         return;
+    sock->is_bulk = come - sock->seen >= AHEAD_MAX; /* the script's own read is the better one */
     sock->seen = come;
     psock_post(sock, NET_EVENT_RX, 0);
 }

@@ -126,12 +126,23 @@ static void make_room(struct byteq *queue, size_t len)
     }
 }
 
+uint8_t *byteq_room(struct byteq *queue, size_t len)
+{
+    make_room(queue, len);
+    return queue->data + queue->head + queue->len;
+}
+
+void byteq_grow(struct byteq *queue, size_t len)
+{
+    assert(len <= queue->cap - queue->head - queue->len);
+    queue->len += len;
+}
+
 void byteq_append(struct byteq *queue, const void *data, size_t len)
 {
     if (!len)
         return;
-    make_room(queue, len);
-    memcpy(queue->data + queue->head + queue->len, data, len);
+    memcpy(byteq_room(queue, len), data, len);
     queue->len += len;
 }
 

@@ -52,6 +52,13 @@ void byteq_init(struct byteq *queue);
 void byteq_fini(struct byteq *queue);
 void byteq_append(struct byteq *queue, const void *data, size_t len);
 
+/*
+ * Room for @len bytes behind the last; byteq_grow() makes the first of them part of the queue. The
+ * memory stays, also when none of it is used.
+ */
+uint8_t *byteq_room(struct byteq *queue, size_t len);
+void byteq_grow(struct byteq *queue, size_t len);
+
 /* The bytes at the front, @queue->len of them, in one piece; NULL when there are none. */
 const uint8_t *byteq_front(const struct byteq *queue);
 

@@ -183,6 +183,26 @@ static void a_queue_keeps_the_order_of_a_long_stream(void **state)
     assert_int_equal(read, written);
 }
 
+static void room_that_is_not_used_stays_out_of_the_queue(void **state)
+{
+    struct byteq queue;
+
+    (void)state;
+    byteq_init(&queue);
+    byteq_append(&queue, "ab", 2);
+    memcpy(byteq_room(&queue, 1000), "cdef", 4);
+    byteq_grow(&queue, 2);
+    assert_int_equal(queue.len, 4);
+    assert_memory_equal(byteq_front(&queue), "abcd", 4);
+    (void)byteq_room(&queue, 1000);
+    byteq_grow(&queue, 0);
+    byteq_append(&queue, "x", 1);
+    assert_int_equal(queue.len, 5);
+    assert_memory_equal(byteq_front(&queue), "abcdx", 5);
+    byteq_drop(&queue, 5);
+    assert_null(queue.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +217,7 @@ int main(void)
         cmocka_unit_test(a_queue_gives_back_what_was_put_in),
         cmocka_unit_test(an_empty_queue_keeps_no_memory),
         cmocka_unit_test(a_queue_keeps_the_order_of_a_long_stream),
+        cmocka_unit_test(room_that_is_not_used_stays_out_of_the_queue),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
