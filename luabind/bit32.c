@@ -1,5 +1,9 @@
-/* bit32: the library of Lua 5.2, section 6.7 of its manual, which LuatOS's Lua still has. */
+/*
+ * bit32: the library of Lua 5.2, section 6.7 of its manual, which LuatOS's Lua still has. It has five
+ * functions more there, and a second name, bit: most published scripts use that.
+ */
 #include <lauxlib.h>
+#include <math.h>
 
 #include "luabind/lib.h"
 
@@ -151,24 +155,84 @@ static int bit_replace(lua_State *L)
     return push_bits(L, (bits & ~(mask << at)) | (value & mask) << at);
 }
 
+/* ---- LuatOS's own (lbitlib.c): single bits of a number, counted from 0 ---------------------- */
+
+/* A number without its fraction. */
+static lua_Unsigned check_value(lua_State *L, int arg)
+{
+    lua_Number number;
+    lua_Integer integer;
+
+    if (lua_isinteger(L, arg))
+        return (lua_Unsigned)lua_tointeger(L, arg);
+    number = luaL_checknumber(L, arg);
+    if (!lua_numbertointeger(trunc(number), &integer))
+        return 0;
+    return (lua_Unsigned)integer;
+}
+
+/* The bit of position @arg; the last, 31, is a sign, as in a module's numbers of 32 bits. */
+static lua_Unsigned check_position(lua_State *L, int arg)
+{
+    lua_Unsigned position = check_value(L, arg);
+
+    return position < BITS ? (lua_Unsigned)(lua_Integer)(int32_t)(1U << position) : 0;
+}
+
+static int push_value(lua_State *L, lua_Unsigned value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    return 1;
+}
+
+static int bit_bit(lua_State *L)
+{
+    return push_value(L, check_position(L, 1));
+}
+
+static int bit_set(lua_State *L)
+{
+    lua_Unsigned value = check_value(L, 1);
+
+    for (int arg = 2; arg <= lua_gettop(L); arg++)
+        value |= check_position(L, arg);
+    return push_value(L, value);
+}
+
+static int bit_clear(lua_State *L)
+{
+    lua_Unsigned value = check_value(L, 1);
+
+    for (int arg = 2; arg <= lua_gettop(L); arg++)
+        value &= ~check_position(L, arg);
+    return push_value(L, value);
+}
+
+static int bit_isset(lua_State *L)
+{
+    lua_pushboolean(L, (check_value(L, 1) & check_position(L, 2)) != 0);
+    return 1;
+}
+
+static int bit_isclear(lua_State *L)
+{
+    lua_pushboolean(L, (check_value(L, 1) & check_position(L, 2)) == 0);
+    return 1;
+}
+
 int luaopen_bit32(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        { "arshift", bit_arshift },
-        { "band", bit_band },
-        { "bnot", bit_bnot },
-        { "bor", bit_bor },
-        { "btest", bit_btest },
-        { "bxor", bit_bxor },
-        { "extract", bit_extract },
-        { "lrotate", bit_lrotate },
-        { "lshift", bit_lshift },
-        { "replace", bit_replace },
-        { "rrotate", bit_rrotate },
-        { "rshift", bit_rshift },
-        { NULL, NULL },
+        { "arshift", bit_arshift }, { "band", bit_band },       { "bnot", bit_bnot },
+        { "bor", bit_bor },         { "btest", bit_btest },     { "bxor", bit_bxor },
+        { "extract", bit_extract }, { "lrotate", bit_lrotate }, { "lshift", bit_lshift },
+        { "replace", bit_replace }, { "rrotate", bit_rrotate }, { "rshift", bit_rshift },
+        { "bit", bit_bit },         { "set", bit_set },         { "clear", bit_clear },
+        { "isset", bit_isset },     { "isclear", bit_isclear }, { NULL, NULL },
     };
 
     luaL_newlib(L, functions);
+    lua_pushvalue(L, -1);
+    lua_setglobal(L, "bit");
     return 1;
 }
