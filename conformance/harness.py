@@ -34,7 +34,7 @@ import time
 from pathlib import Path
 
 CASES = Path(__file__).parent / "cases"
-PATIENCE_S = 30  # a wait that takes longer will not end
+PATIENCE_S = 150  # a wait that takes longer will not end, however busy the machine is
 SANITIZER_CODE = 99
 
 SANITIZER_ENV = {

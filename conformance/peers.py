@@ -18,7 +18,7 @@ import struct
 import threading
 import time
 
-PATIENCE_S = 30
+PATIENCE_S = 150
 
 
 def family_of(host):

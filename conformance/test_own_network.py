@@ -24,7 +24,7 @@ def own(netns_obstacle):
 
 def ctl(emu, path, *words):
     return subprocess.run([emu.binary, "ctl", str(path), *words], capture_output=True, text=True,
-                          check=False, timeout=30)
+                          check=False, timeout=150)
 
 
 def kernel_objects():
@@ -158,7 +158,7 @@ def test_an_ordinary_user_has_it_too(own, luatos_emu, tmp_path_factory):
     script.write_text("log.info('ip', (socket.localIP(socket.LWIP_ETH)))\nos.exit(0)\n")
     os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     done = subprocess.run(["setpriv", "--reuid", "nobody", "--clear-groups", str(binary), "--net",
-                           "own", str(script)], capture_output=True, text=True, timeout=60,
+                           "own", str(script)], capture_output=True, text=True, timeout=150,
                           env={"PATH": os.environ["PATH"], "ASAN_OPTIONS": "detect_leaks=0"})
     assert "I/user.ip 192.168.77.13" in done.stdout, done.stderr
     assert done.returncode == 0

@@ -246,7 +246,7 @@ def test_the_message_of_a_stopped_sleep_wakes_nobody_else(virtual):
 
 def test_ten_thousand_tasks_sleep_again_and_again(virtual):
     """Every one wakes at every millisecond, in the order they went to sleep."""
-    done = virtual("sys/ten-thousand-tasks-sleep", "--set", "timers=20000", timeout=120)
+    done = virtual("sys/ten-thousand-tasks-sleep", "--set", "timers=20000", timeout=400)
     assert at(done, "round") == [(n, "10000 in order") for n in range(1, 6)]
 
 
