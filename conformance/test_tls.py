@@ -501,6 +501,56 @@ def test_data_that_comes_with_the_handshake_is_announced(tasks, tls):
     assert done.texts("read") == ["true early"]
 
 
+ONCE_AN_EVENT = CLIENT + '''
+    local netc = secure()
+    local buff = zbuff.create(64)
+    local texts = {}
+    online(netc)
+    repeat
+        event()
+        local ok, len = socket.rx(netc, buff)
+        texts[#texts + 1] = ok and tostring(len) or "end"
+    until not ok
+    show("lens", table.concat(texts, " "))
+    show("data", #buff:query())
+'''
+
+
+@pytest.mark.parametrize("ends", ["", "and says so"])
+def test_records_that_come_together_have_an_event_each(tasks, tls, ends):
+    """luat_network_adapter.c, network_state_on_line: an event for every segment that comes, and
+    scripts (httpplus is one) read once an event, which is one record, until rx fails."""
+    def behave(i, conn):
+        conn.shake()
+        conn.send(b"".join(conn.sealed(b"x" * n) for n in (10, 200, 3000))
+                  + (conn.close_notify() if ends else b""))
+
+    done = tasks.run(ONCE_AN_EVENT, env={"PORT": tls.raw(behave, **TLS_1_2).port})
+    assert done.texts("lens") == ["10 200 3000 end"]
+    assert done.texts("data") == ["3210"]
+
+
+def test_records_that_are_read_to_the_end_have_no_event_left(tasks, tls):
+    """What announces the next record is silent when the script has read that too."""
+    def behave(i, conn):
+        conn.shake()
+        conn.send(b"".join(conn.sealed(b"x" * 100) for _ in range(20)))
+        closed.acquire(timeout=30)
+
+    closed = threading.Semaphore(0)
+    with tasks.start(CLIENT + '''
+        local netc = online(secure())
+        expect("EVENT 0")
+        show("bytes", #read_bytes(netc, 2000))
+        socket.tx(netc, "x")
+        expect("TX_OK 0")
+    ''', env={"PORT": tls.raw(behave, **TLS_1_2).port}) as run:
+        done = run.finish()
+        closed.release()
+    assert done.code == 0, done
+    assert done.texts("bytes") == ["2000"]
+
+
 def test_a_close_notify_is_an_event_and_then_read_fails(tasks, tls):
     """What came before it is readable; the FIN is EVENT -1 (observed)."""
     def behave(i, conn):
@@ -702,7 +752,7 @@ SWEEP = '''
 
 def sweep(tasks, server, *args, count=10_000, enough=10_000):
     """Run it. Each failure has its two lines in the log, and the script is told nothing else."""
-    done = tasks.run(CLIENT + SWEEP, *args, timeout=120,
+    done = tasks.run(CLIENT + SWEEP, *args, timeout=400,
                      env={"PORT": server.port, "COUNT": count, "ENOUGH": enough})
     outcomes = done.texts("outcome")
     failures = outcomes.count("ON_LINE -1")

@@ -633,6 +633,8 @@ static enum netc_verdict on_online(struct netc *netc, const struct net_event *ev
         return NETC_VERDICT_FAILED;
     switch (event->type) {
     case NET_EVENT_RX:
+        if (!netc_tls_has_more(netc, event))
+            return NETC_VERDICT_PENDING;
         netc->has_rx = true;
         return netc->wait == NETC_WAIT_TX ? NETC_VERDICT_PENDING : NETC_VERDICT_DONE;
     case NET_EVENT_TX_ACKED:

@@ -15,6 +15,17 @@ static const struct adapter_ops *ops(const struct netc *netc)
     return netc->adapter->ops;
 }
 
+/* Bytes of one record. */
+static ssize_t read_record(struct netc *netc, void *data, size_t cap)
+{
+    ssize_t left = netc->config.is_udp ? 0 : tls_pending(netc->tls); /* a datagram has an event */
+    ssize_t n = tls_read(netc->tls, data, cap);
+
+    if (n > 0 && n == left)
+        netc_tls_read_on(netc);
+    return n;
+}
+
 /* Bytes of one record, or of what waits below. */
 static ssize_t read_from(struct netc *netc, void *data, size_t cap, struct endpoint *from)
 {
@@ -22,7 +33,7 @@ static ssize_t read_from(struct netc *netc, void *data, size_t cap, struct endpo
         return ops(netc)->recv(netc->adapter, netc->sid, data, cap, from);
     if (from)
         (void)netc_peer(netc, from);
-    return tls_read(netc->tls, data, cap);
+    return read_record(netc, data, cap);
 }
 
 /* By the reports so far; if they say full, by what the stack knows by now. */

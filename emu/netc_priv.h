@@ -22,6 +22,16 @@ enum netc_verdict netc_tls_shake(struct netc *netc);
 /* The connection broke during the handshake: log it as a failed one. */
 void netc_tls_broken(struct netc *netc, const struct net_event *event);
 
+/*
+ * A record has been read to its end. On a module the next one mostly came in a segment of its own,
+ * with an event of its own, and scripts read once an event; here one report may stand for many
+ * segments. So whatever the script leaves there is announced again.
+ */
+void netc_tls_read_on(struct netc *netc);
+
+/* @event announces only what is still there. Is it, or is the end? */
+bool netc_tls_has_more(struct netc *netc, const struct net_event *event);
+
 /* Log, once, why nothing more can be read from it or written to it. */
 void netc_tls_note_end(struct netc *netc);
 

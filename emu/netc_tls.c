@@ -9,8 +9,9 @@
 #include "emu/util.h"
 #include "emu/vclock.h"
 
-#define US_PER_MS 1000
-#define US_PER_S  1000000
+#define US_PER_MS   1000
+#define US_PER_S    1000000
+#define RX_IF_THERE 1 /* the arg of an RX event of our own */
 
 static const struct net_config *config_of(const struct netc *netc)
 {
@@ -121,11 +122,26 @@ void netc_tls_init(struct netc *netc)
     timer_init(&netc->tls_timer, on_timer);
 }
 
-/* What came with the last flight would otherwise wait until something else comes. */
-static void announce_early_data(struct netc *netc)
+static bool has_bytes(const struct netc *netc)
 {
-    if (tls_has_pending(netc->tls) || netc->adapter->ops->pending(netc->adapter, netc->sid) > 0)
-        net_post(netc->net, &(struct net_event){ .type = NET_EVENT_RX, .tag = netc->tag });
+    return tls_has_pending(netc->tls) || netc->adapter->ops->pending(netc->adapter, netc->sid) > 0;
+}
+
+static void announce(struct netc *netc)
+{
+    net_post(netc->net,
+             &(struct net_event){ .type = NET_EVENT_RX, .tag = netc->tag, .arg = RX_IF_THERE });
+}
+
+void netc_tls_read_on(struct netc *netc)
+{
+    if (has_bytes(netc) || netc->need_close) /* the end must be told after what came before it */
+        announce(netc);
+}
+
+bool netc_tls_has_more(struct netc *netc, const struct net_event *event)
+{
+    return event->arg != RX_IF_THERE || !netc->tls || tls_pending(netc->tls) != 0;
 }
 
 static void warn_dates(const struct netc *netc)
@@ -158,7 +174,8 @@ enum netc_verdict netc_tls_shake(struct netc *netc)
     trace_emit(config_of(netc)->trace, "tls.done", "{s:i, s:s}", "netc", (int)netc->serial, "with",
                tls_describe(netc->tls, text));
     warn_dates(netc);
-    announce_early_data(netc);
+    if (has_bytes(netc)) /* what came with the last flight: nothing else would announce it */
+        announce(netc);
     return NETC_VERDICT_DONE;
 }
 
