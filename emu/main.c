@@ -49,7 +49,6 @@ static void catch_signals(struct vm *vm, uint64_t timeout_ms)
 {
     const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGALRM };
     const struct sigaction end = { .sa_handler = on_signal };
-    const struct sigaction ignore = { .sa_handler = SIG_IGN };
     const struct itimerval limit = {
         .it_value = { (time_t)(timeout_ms / MS_PER_S),
                       (suseconds_t)(timeout_ms % MS_PER_S * US_PER_MS) },
@@ -57,11 +56,18 @@ static void catch_signals(struct vm *vm, uint64_t timeout_ms)
     };
 
     signalled_vm = vm;
-    (void)sigaction(SIGPIPE, &ignore, NULL); /* a write tells */
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
         (void)sigaction(ends[i], &end, NULL);
     if (timeout_ms)
         (void)setitimer(ITIMER_REAL, &limit, NULL);
+}
+
+/* A write to a pipe that nobody reads any more fails, and is told about, like any other. */
+static void ignore_broken_pipes(void)
+{
+    const struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+    (void)sigaction(SIGPIPE, &ignore, NULL);
 }
 
 /* Nothing that is opened later may land where the log or the voice is written. */
@@ -250,6 +256,9 @@ static int run_device(const struct cli *cli, int trace_fd, int keylog_fd, struct
         ctl_close(around->ctl);
     if (around->lab)
         lab_close(around->lab);
+    if (device.trace.write_error)
+        log_say(&device.log, "the trace can't be written any more: %s",
+                strerror(device.trace.write_error));
     if (code == EXIT_CODE_OK && (device.log.write_error || device.trace.write_error))
         code = EXIT_CODE_LOG;
     device_close(&device);
@@ -298,6 +307,7 @@ int main(int argc, char *argv[])
     struct cli cli;
     int trace_fd, keylog_fd;
 
+    ignore_broken_pipes();
     hold_standard_descriptors();
     if (argc >= 3 && strcmp(argv[1], "ctl") == 0)
         return ctl_run(argv[2], argc - 3, argv + 3);
