@@ -99,7 +99,7 @@ static char *put(char *at, const char *text, size_t len)
 static void write_module(struct log *log, enum log_level level, const char *tag, const char *text,
                          size_t len)
 {
-    const char *color = log->config.module_color ? color_of(level) : "";
+    const char *color = log->config.module_color && tag ? color_of(level) : "";
     size_t tag_len = tag ? strlen(tag) : 0;
     size_t max = STAMP_MAX + 2 * sizeof(color_off) + tag_len + len + sizeof("X/ \n");
     char small[LINE_ON_STACK_MAX];
@@ -111,7 +111,8 @@ static void write_module(struct log *log, enum log_level level, const char *tag,
         *at++ = log_level_letter(level);
         *at++ = '/';
         at = put(at, tag, tag_len);
-        *at++ = ' ';
+        if (len)
+            *at++ = ' ';
     }
     at = put(at, text, len);
     if (*color)
