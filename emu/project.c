@@ -45,11 +45,13 @@ static bool find_script(const char *path, bool any_file, char script[PROJECT_PAT
 
 static const char *add(struct vfs *vfs, const char *path, char why[], size_t why_cap)
 {
+    char refused[PATH_MAX];
     struct stat st;
     int rc = stat(path, &st) < 0 ? -errno : 0;
 
+    (void)snprintf(refused, sizeof(refused), "%s", path);
     if (rc == 0) {
-        rc = S_ISDIR(st.st_mode) ? vfs_add_folder(vfs, path)
+        rc = S_ISDIR(st.st_mode) ? vfs_add_folder(vfs, path, refused)
                                  : vfs_add_file(vfs, base_name(path), path);
     }
     if (rc == 0)
@@ -57,7 +59,7 @@ static const char *add(struct vfs *vfs, const char *path, char why[], size_t why
     if (rc == -ENOSPC) {
         (void)snprintf(why, why_cap, "%s: more than %d files", path, VFS_FILES_MAX);
     } else {
-        (void)snprintf(why, why_cap, "can't read %s: %s", path, strerror(-rc));
+        (void)snprintf(why, why_cap, "can't read %s: %s", refused, strerror(-rc));
     }
     return why;
 }

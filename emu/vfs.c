@@ -132,12 +132,15 @@ int vfs_add_file(struct vfs *vfs, const char *name, const char *host_path)
     return rc;
 }
 
-static int add_folder(struct vfs *vfs, const char *host_path, int depth)
+/* @refused: the folder that can't be read, when one can't. */
+static int add_folder(struct vfs *vfs, const char *host_path, int depth, char refused[PATH_MAX])
 {
     struct dirent **names;
     int count = scandir(host_path, &names, NULL, alphasort);
     int rc = count < 0 ? -errno : 0;
 
+    if (rc < 0)
+        (void)snprintf(refused, PATH_MAX, "%s", host_path);
     for (int i = 0; i < count; i++) {
         char path[PATH_MAX];
         struct stat st;
@@ -149,7 +152,7 @@ static int add_folder(struct vfs *vfs, const char *host_path, int depth)
             if (S_ISREG(st.st_mode)) {
                 rc = vfs_add_file(vfs, names[i]->d_name, path);
             } else if (S_ISDIR(st.st_mode) && depth < VFS_DEPTH_MAX) {
-                rc = add_folder(vfs, path, depth + 1);
+                rc = add_folder(vfs, path, depth + 1, refused);
             }
         }
         free(names[i]);
@@ -159,9 +162,10 @@ static int add_folder(struct vfs *vfs, const char *host_path, int depth)
     return rc;
 }
 
-int vfs_add_folder(struct vfs *vfs, const char *host_path)
+int vfs_add_folder(struct vfs *vfs, const char *host_path, char refused[PATH_MAX])
 {
-    return add_folder(vfs, host_path, 0);
+    (void)snprintf(refused, PATH_MAX, "%s", host_path);
+    return add_folder(vfs, host_path, 0, refused);
 }
 
 void vfs_set_siblings(struct vfs *vfs, const char *host_folder)

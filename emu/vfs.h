@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,8 +29,11 @@ void vfs_free(struct vfs *vfs);
 /* Put a host file into /luadb under @name; a name that is there already stays. -ENOSPC: full. */
 int vfs_add_file(struct vfs *vfs, const char *name, const char *host_path);
 
-/* Put every file of a host folder, and of the folders below it, into /luadb. */
-int vfs_add_folder(struct vfs *vfs, const char *host_path);
+/*
+ * Put every file of a host folder, and of the folders below it, into /luadb. When that fails,
+ * @refused is the folder that it failed at.
+ */
+int vfs_add_folder(struct vfs *vfs, const char *host_path, char refused[PATH_MAX]);
 
 /* Where files that are in /luadb under no name are looked for: the script's folder. */
 void vfs_set_siblings(struct vfs *vfs, const char *host_folder);

@@ -323,10 +323,11 @@ static void luadb_has_the_files_of_the_command_line_read_only(void **state)
 static void a_folder_of_the_command_line_is_flattened_without_hidden_files(void **state)
 {
     struct bench *bench = *state;
+    char refused[PATH_MAX];
     const char *name;
     struct vfs_stat st;
 
-    assert_int_equal(vfs_add_folder(bench->vfs, bench->folder), 0);
+    assert_int_equal(vfs_add_folder(bench->vfs, bench->folder, refused), 0);
     assert_holds(bench->vfs, "/luadb/deep.lua", "deep");
     assert_holds(bench->vfs, "/luadb/main.lua", "print(1)");
     assert_int_equal(vfs_list(bench->vfs, "/luadb", 0, &name, &st), 1);
@@ -335,7 +336,8 @@ static void a_folder_of_the_command_line_is_flattened_without_hidden_files(void 
     assert_int_equal(vfs_list(bench->vfs, "/luadb", 2, &name, &st), 1);
     assert_string_equal(name, "notes.txt");
     assert_int_equal(vfs_list(bench->vfs, "/luadb", 3, &name, &st), 0);
-    assert_int_equal(vfs_add_folder(bench->vfs, "/nowhere/at/all"), -ENOENT);
+    assert_int_equal(vfs_add_folder(bench->vfs, "/nowhere/at/all", refused), -ENOENT);
+    assert_string_equal(refused, "/nowhere/at/all");
 }
 
 static void the_first_file_of_a_name_stays(void **state)
