@@ -901,7 +901,7 @@ def test_without_roll_back_the_module_is_restarted_at_once(virtual):
         COROUTINE_ERROR_ROLL_BACK = false
         sys.taskInit(function() sys.wait(10) error("it broke") end)
         sys.timerLoopStart(function() show("ran") end, 10)
-    ''')
+    ''', code=1)
     assert len(done.texts("coroutine.resume")) == 1 and done.texts("ran") == []
     assert "reboot" in done.stderr
     assert done.events("exit")[0]["t_us"] == 10000

@@ -261,7 +261,7 @@ local function on_task_error(co, err)
             end
         end
     elseif _G.COROUTINE_ERROR_RESTART then
-        rtos.reboot()
+        rtos.reboot(1) -- the script has failed
     end
 end
 
