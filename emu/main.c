@@ -20,17 +20,27 @@
 #include "emu/vfs.h"
 #include "luabind/vm.h"
 
-#define WHY_MAX        (PROJECT_PATH_MAX + 256)
-#define LAB_TEXT_MAX   1024
-#define GRACE_S        2 /* after the time limit, for a script that sits in a C function */
-#define MS_PER_S       1000
-#define US_PER_MS      1000
-#define TRACE_MODE     0666
-#define KEYLOG_MODE    0600 /* secrets */
-#define DESCRIPTOR_MAX 1000000
+#define WHY_MAX         (PROJECT_PATH_MAX + 256)
+#define LAB_TEXT_MAX    1024
+#define GRACE_S         2 /* after the time limit, for a script that sits in a C function */
+#define VIRTUAL_WORK_MS 10000
+#define MS_PER_S        1000
+#define US_PER_MS       1000
+#define TRACE_MODE      0666
+#define KEYLOG_MODE     0600 /* secrets */
+#define DESCRIPTOR_MAX  1000000
 
 /* What a signal handler can reach, and nothing else does: the VM to be stopped. */
 static struct vm *volatile signalled_vm;
+
+/* In a signal handler: the script does not come back, so nobody else can say why it ends. */
+static void tell_stuck(const struct vm *vm)
+{
+    static const char text[] = "luatos-emu: --timeout is over; the script sits in a C function or "
+                               "in a finalizer\n";
+
+    (void)!write(vm->config.device->log.config.voice_fd, text, sizeof(text) - 1);
+}
 
 /* The first signal asks the script to end; a second one does not ask. */
 static void on_signal(int number)
@@ -40,8 +50,11 @@ static void on_signal(int number)
                                    : EXIT_CODE_TERMINATED;
     struct vm *vm = signalled_vm;
 
-    if (!vm || vm->is_stopping)
+    if (!vm || vm->is_stopping) {
+        if (vm && number == SIGALRM)
+            tell_stuck(vm);
         _exit(code);
+    }
     vm_interrupt(vm, code);
 }
 
@@ -183,6 +196,17 @@ static int start_lab(struct device *device, const struct nets *nets, struct lab 
     return 0;
 }
 
+/*
+ * In virtual time the limit is virtual too: how fast this machine is must make no difference. But
+ * that time stands still while the script works, and one that never waits has to end as well.
+ */
+static uint64_t real_limit_ms(const struct cli *cli)
+{
+    if (cli->time == VCLOCK_MODE_REAL || !cli->timeout_ms)
+        return cli->timeout_ms;
+    return cli->timeout_ms > VIRTUAL_WORK_MS ? cli->timeout_ms : VIRTUAL_WORK_MS;
+}
+
 static int run_vm(const struct cli *cli, struct device *device, struct vfs *vfs, const char *script)
 {
     struct vm vm;
@@ -198,7 +222,7 @@ static int run_vm(const struct cli *cli, struct device *device, struct vfs *vfs,
         log_say(&device->log, "the Lua VM can't be started: %s", strerror(-rc));
         return EXIT_CODE_ENVIRONMENT;
     }
-    catch_signals(&vm, cli->timeout_ms);
+    catch_signals(&vm, real_limit_ms(cli));
     code = vm_run(&vm);
     signalled_vm = NULL; /* from here on a signal ends the program at once */
     vm_close(&vm);

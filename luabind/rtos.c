@@ -197,7 +197,7 @@ static void rest(lua_State *L)
     vm_stop(L, EXIT_CODE_OK);
 }
 
-static void check_ends(lua_State *L, const struct vm *vm)
+static void check_ends(lua_State *L, struct vm *vm)
 {
     const struct device *device = vm->config.device;
 
@@ -205,8 +205,10 @@ static void check_ends(lua_State *L, const struct vm *vm)
     if (device->log.write_error || device->trace.write_error)
         vm_stop(L, EXIT_CODE_LOG);
     if (vm->config.timeout_us && device->clock.mode == VCLOCK_MODE_VIRTUAL &&
-        device->clock.now_us >= vm->config.timeout_us)
-        vm_stop(L, EXIT_CODE_TIMEOUT);
+        device->clock.now_us >= vm->config.timeout_us) {
+        vm_interrupt(vm, EXIT_CODE_TIMEOUT);
+        vm_check_stop(L);
+    }
 }
 
 static void warn_messages(lua_State *L, struct vm *vm)

@@ -95,38 +95,61 @@ static lua_State *new_state(struct vm *vm)
 
 /* ---- stopping ------------------------------------------------------------------------------ */
 
+/* Remember the innermost place in the script's own Lua. */
+static void note_where(struct vm *vm, lua_State *L)
+{
+    lua_Debug ar;
+
+    for (int level = 0; !vm->where[0] && lua_getstack(L, level, &ar); level++)
+        if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0 && !corelib_is_chunk(ar.source))
+            (void)snprintf(vm->where, sizeof(vm->where), "%s:%d", ar.short_src, ar.currentline);
+}
+
 static void on_hook(lua_State *L, lua_Debug *ar)
 {
-    struct vm *vm = vm_of(L);
-
-    if (!vm->where[0] && lua_getinfo(L, "Sl", ar) && !corelib_is_chunk(ar->source)) {
-        (void)snprintf(vm->where, sizeof(vm->where), "%s:%d", ar->short_src, ar->currentline);
-    }
+    (void)ar;
+    if (!vm_of(L)->was_waiting)
+        note_where(vm_of(L), L);
     lua_pushlightuserdata(L, (void *)(uintptr_t)&stop_mark);
     (void)lua_error(L);
 }
 
+static void stop_thread(lua_State *L)
+{
+    lua_sethook(L, on_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
+static void stop(struct vm *vm, int code, bool was_asked)
+{
+    if (!vm->is_stopping) {
+        vm->stop_code = code;
+        vm->was_interrupted = !was_asked;
+    }
+    vm->is_stopping = 1;
+    for (const struct vm_running *running = vm->running; running; running = running->resumed_by)
+        stop_thread(running->L);
+    loop_wake(&vm->config.device->loop);
+}
+
 void vm_interrupt(struct vm *vm, int code)
 {
-    if (!vm->is_stopping)
-        vm->stop_code = code;
-    vm->is_stopping = 1;
-    for (struct vm_running *running = vm->running; running; running = running->resumed_by)
-        lua_sethook(running->L, on_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
-    loop_wake(&vm->config.device->loop);
+    stop(vm, code, false);
 }
 
 int vm_stop(lua_State *L, int code)
 {
-    vm_interrupt(vm_of(L), code);
+    stop(vm_of(L), code, true);
     lua_pushlightuserdata(L, (void *)(uintptr_t)&stop_mark);
     return lua_error(L);
 }
 
 void vm_check_stop(lua_State *L)
 {
-    if (!vm_of(L)->is_stopping)
+    struct vm *vm = vm_of(L);
+
+    if (!vm->is_stopping)
         return;
+    vm->was_waiting = !vm->where[0];
     lua_pushlightuserdata(L, (void *)(uintptr_t)&stop_mark);
     (void)lua_error(L);
 }
@@ -148,6 +171,8 @@ static int traced_resume(lua_State *L)
     if (!running.L)
         return luaL_typeerror(L, 1, "coroutine");
     vm->running = &running;
+    if (vm->is_stopping) /* since just now, when this thread was not in the list yet */
+        stop_thread(running.L);
     results = resume(L);
     vm->running = running.resumed_by;
     return results;
@@ -305,6 +330,7 @@ static int load_script(lua_State *L)
     struct log *log = &loading->vm->config.device->log;
     const char *chunk = lua_pushfstring(L, "@%s", loading->vm->config.script);
     int rc = push_text(L, loading->fd);
+    const char *why;
 
     loading->code = EXIT_CODE_NO_SCRIPT;
     if (rc == -EFBIG) {
@@ -318,7 +344,11 @@ static int load_script(lua_State *L)
     }
     loading->code = EXIT_CODE_SYNTAX;
     if (compile(L, chunk) != LUA_OK) {
-        log_say(log, "%s (nothing was run)", lua_tostring(L, -1));
+        why = lua_tostring(L, -1);
+        if (strchr(why, ':'))
+            log_say(log, "%s (nothing was run)", why);
+        else /* a limit of the compiler's: it names no place */
+            log_say(log, "%s: %s (nothing was run)", chunk + 1, why);
         return 0;
     }
     loading->code = EXIT_CODE_OK;
@@ -466,6 +496,20 @@ static int report_end(struct vm *vm, const char *message)
     return EXIT_CODE_SCRIPT;
 }
 
+/* Somebody else than the script ended it. */
+static void report_interrupt(struct vm *vm)
+{
+    struct log *log = &vm->config.device->log;
+    const char *why = vm->stop_code == EXIT_CODE_TIMEOUT       ? "--timeout is over"
+                      : vm->stop_code == EXIT_CODE_INTERRUPTED ? "interrupted"
+                                                               : "terminated";
+
+    if (vm->was_waiting || !vm->where[0])
+        log_say(log, "%s; the script was waiting", why);
+    else
+        log_say(log, "%s; the script was at %s", why, vm->where);
+}
+
 static void require_global(lua_State *L, const char *name)
 {
     lua_getglobal(L, "require");
@@ -502,9 +546,13 @@ static int run_script(struct vm *vm)
     int rc;
 
     vm->running = &running;
+    if (vm->is_stopping)
+        stop_thread(L);
     rc = call_with_sys(L);
     vm->running = NULL;
     lua_sethook(L, NULL, 0, 0);
+    if (vm->was_interrupted)
+        report_interrupt(vm);
     if (vm->is_stopping)
         return vm->stop_code;
     if (rc != LUA_OK)

@@ -47,7 +47,9 @@ struct vm {
 
     volatile sig_atomic_t is_stopping;
     volatile sig_atomic_t stop_code;
-    char where[VM_WHERE_MAX]; /* the script's place when it was stopped; "" when it was waiting */
+    volatile sig_atomic_t was_interrupted; /* not by the script itself */
+    char where[VM_WHERE_MAX]; /* the script's place when it was stopped */
+    bool was_waiting;         /* in a binding, when it was stopped */
 
     struct script_timer **timers; /* hash by id; rtos.c */
     size_t timers_buckets, timers_count;
