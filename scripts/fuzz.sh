@@ -6,6 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 if [ "${1:-}" = --help ] || [ $# -lt 1 ]; then
     cat <<'USAGE'
 usage: scripts/fuzz.sh SECONDS [TARGET...]
+       scripts/fuzz.sh SECONDS --except TARGET...
 
 Builds the libFuzzer targets with AddressSanitizer and UBSan (clang) and runs each one for SECONDS,
 as many at once as there are processors; 0 runs the seeds only. Targets are named without "fuzz_":
@@ -27,10 +28,19 @@ out="$ROOT/build/fuzz"
 build fuzz fuzz
 mapfile -t targets < <(cd "$out" && find . -maxdepth 1 -name 'fuzz_*' -type f -perm -u+x \
     -printf '%f\n' | sed 's/^fuzz_//' | sort)
+except=()
+if [ "${1:-}" = --except ]; then
+    shift
+    except=("$@")
+fi
 for target in "$@"; do
     [[ " ${targets[*]} " == *" $target "* ]] || die "no target \"$target\"; there are: ${targets[*]}"
 done
-[ $# -gt 0 ] && targets=("$@")
+if [ ${#except[@]} -gt 0 ]; then
+    mapfile -t targets < <(printf '%s\n' "${targets[@]}" | grep -vxF "$(printf '%s\n' "${except[@]}")")
+elif [ $# -gt 0 ]; then
+    targets=("$@")
+fi
 mkdir -p "$out/crashes" "$out/logs"
 
 fuzz() { # fuzz TARGET: its log says what went wrong

@@ -10,7 +10,8 @@ usage: scripts/test.sh [arguments for pytest]
 Installs what is missing, builds with AddressSanitizer and UBSan, and runs
   1. the unit tests (cmocka)
   2. the conformance tests (pytest, in parallel, each with peers of its own)
-  3. the fuzz targets, FUZZ_SECONDS each (default 5; 60 where CI=true; 0: not at all)
+  3. the fuzz targets: FUZZ_SECONDS each (default 5; 60 where CI=true; 0: not at all) for DNS,
+     SNTP, addresses and certificates, a third of it for the others
 With arguments, only the conformance tests that they select: scripts/test.sh -k sntp
 USAGE
     exit 0
@@ -48,7 +49,12 @@ else
     stage "unit tests" unit_tests
     stage "conformance tests" conformance_tests
     seconds=${FUZZ_SECONDS:-$([ "${CI:-}" = true ] && echo 60 || echo 5)}
-    [ "$seconds" = 0 ] || stage "fuzzing, $seconds s a target" "$ROOT/scripts/fuzz.sh" "$seconds"
+    peers=(dns_msg endpoint ntp_msg tls_config) # what peers send and users paste comes first
+    if [ "$seconds" != 0 ]; then
+        stage "fuzzing, $seconds s a parser" "$ROOT/scripts/fuzz.sh" "$seconds" "${peers[@]}"
+        stage "fuzzing, $(((seconds + 2) / 3)) s the rest" \
+            "$ROOT/scripts/fuzz.sh" $(((seconds + 2) / 3)) --except "${peers[@]}"
+    fi
 fi
 if [ $failed -eq 0 ]; then
     say "PASSED: $(IFS=';'; echo "${verdicts[*]}" | sed 's/;/; /g')"
