@@ -32,7 +32,7 @@ static int base_print(lua_State *L)
     for (int arg = 1; arg <= args; arg++) {
         if (arg > 1)
             luaL_addchar(&text, ' '); /* a module's print; stock Lua puts a tab */
-        (void)luaL_tolstring(L, arg, NULL);
+        push_printed(L, arg);
         luaL_addvalue(&text);
     }
     luaL_pushresult(&text);
@@ -301,6 +301,10 @@ int luaopen_luatos_base(lua_State *L)
     };
     static const luaL_Reg package[] = { { "seeall", package_seeall }, { NULL, NULL } };
 
+    lua_getglobal(L, "tostring");
+    vm_of(L)->tostring = lua_tocfunction(L, -1);
+    vm_of(L)->print = base_print;
+    lua_pop(L, 1);
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &loaded_key);
     lua_pushglobaltable(L);

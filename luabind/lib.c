@@ -57,6 +57,28 @@ void *test_userdata(lua_State *L, int arg, const void *metatable)
     return present == metatable ? lua_touserdata(L, arg) : NULL;
 }
 
+bool is_stock(lua_State *L, const char *name, lua_CFunction stock)
+{
+    lua_getglobal(L, name);
+    if (lua_tocfunction(L, -1) != stock)
+        return false;
+    lua_pop(L, 1);
+    return true;
+}
+
+void push_printed(lua_State *L, int arg)
+{
+    arg = lua_absindex(L, arg);
+    if (is_stock(L, "tostring", vm_of(L)->tostring)) {
+        (void)luaL_tolstring(L, arg, NULL);
+        return;
+    }
+    lua_pushvalue(L, arg);
+    lua_call(L, 1, 1);
+    if (!lua_isstring(L, -1))
+        luaL_error(L, "'tostring' must return a string to 'print'");
+}
+
 void set_constants(lua_State *L, const struct constant *constants, int count)
 {
     for (int i = 0; i < count; i++) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "emu/log.h"
@@ -56,6 +57,15 @@ struct constant {
     const char *name;
     lua_Integer value;
 };
+
+/*
+ * Push the text that print and log make of argument @arg: what the global tostring gives, as on a
+ * module. May run the script's Lua.
+ */
+void push_printed(lua_State *L, int arg);
+
+/* Is the global @name, which is pushed if not, still the C function @stock? */
+bool is_stock(lua_State *L, const char *name, lua_CFunction stock);
 
 /* Into the table on top of the stack. */
 void set_constants(lua_State *L, const struct constant *constants, int count);

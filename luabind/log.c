@@ -33,43 +33,66 @@ static const char *tag_text(lua_State *L, int arg)
     return lua_isstring(L, arg) ? lua_tostring(L, arg) : "(null)";
 }
 
-static void add_field(lua_State *L, luaL_Buffer *text, int arg)
+/*
+ * Replace the arguments by the fields of the line, the first of which is what stands behind the
+ * level: "user.tag", "text", ... or "main.lua:12", "tag", "text", ...
+ */
+static void make_fields(lua_State *L, enum log_style style)
 {
-    if (luaL_bufflen(text))
-        luaL_addchar(text, ' ');
-    (void)luaL_tolstring(L, arg, NULL);
-    luaL_addvalue(text);
+    lua_pushstring(L, tag_text(L, 1));
+    lua_replace(L, 1);
+    if (style != LOG_STYLE_PLACE) {
+        lua_pushfstring(L, TAG_PREFIX "%s", lua_tostring(L, 1));
+        lua_replace(L, 1);
+    }
+    if (style == LOG_STYLE_TAG)
+        return;
+    (void)push_place(L);
+    lua_insert(L, style == LOG_STYLE_PLACE ? 1 : 2);
+}
+
+/* A script that has a print of its own gets the lines of its log there, as on a module. */
+static void pass_to_print(lua_State *L, enum log_level level)
+{
+    lua_insert(L, 1);
+    lua_pushfstring(L, "%c/%s", log_level_letter(level), lua_tostring(L, 2));
+    lua_replace(L, 2);
+    lua_call(L, lua_gettop(L) - 1, 0);
+}
+
+static void write_fields(lua_State *L, enum log_level level)
+{
+    struct device *device = vm_of(L)->config.device;
+    int fields = lua_gettop(L);
+    luaL_Buffer text;
+    const char *line;
+    size_t len;
+
+    luaL_buffinit(L, &text);
+    for (int field = 2; field <= fields; field++) {
+        if (field > 2)
+            luaL_addchar(&text, ' ');
+        push_printed(L, field);
+        luaL_addvalue(&text);
+    }
+    luaL_pushresult(&text);
+    vclock_refresh(&device->clock); /* the stamp is of now, however long the script has worked */
+    line = lua_tolstring(L, -1, &len);
+    log_script(&device->log, level, lua_tostring(L, 1), line, len);
 }
 
 static int log_at(lua_State *L, enum log_level level)
 {
-    struct vm *vm = vm_of(L);
-    struct device *device = vm->config.device;
-    enum log_style style = (enum log_style)vm->script_log_style;
-    int args = lua_gettop(L);
-    const char *tag, *place;
-    luaL_Buffer text;
-    size_t len;
+    const struct vm *vm = vm_of(L);
 
-    if (!args || (int)level < vm->script_log_level || level < device->log.config.level)
+    if (!lua_gettop(L) || (int)level < vm->script_log_level ||
+        level < vm->config.device->log.config.level)
         return 0;
-    place = style == LOG_STYLE_TAG ? "" : push_place(L);
-    if (style == LOG_STYLE_PLACE) {
-        tag = place;
-    } else {
-        tag = lua_pushfstring(L, TAG_PREFIX "%s", tag_text(L, 1));
-    }
-    luaL_buffinit(L, &text);
-    if (style == LOG_STYLE_PLACE)
-        luaL_addstring(&text, tag_text(L, 1));
-    if (style == LOG_STYLE_TAG_PLACE)
-        luaL_addstring(&text, place);
-    for (int arg = 2; arg <= args; arg++)
-        add_field(L, &text, arg);
-    luaL_pushresult(&text);
-    vclock_refresh(&device->clock); /* the stamp is of now, however long the script has worked */
-    place = lua_tolstring(L, -1, &len);
-    log_script(&device->log, level, tag, place, len);
+    make_fields(L, (enum log_style)vm->script_log_style);
+    if (is_stock(L, "print", vm->print))
+        write_fields(L, level);
+    else
+        pass_to_print(L, level);
     return 0;
 }
 

@@ -48,14 +48,15 @@ struct vm {
     volatile sig_atomic_t is_stopping;
     volatile sig_atomic_t stop_code;
     volatile sig_atomic_t was_interrupted; /* not by the script itself */
-    char where[VM_WHERE_MAX]; /* the script's place when it was stopped */
-    bool was_waiting;         /* in a binding, when it was stopped */
+    char where[VM_WHERE_MAX];              /* the script's place when it was stopped */
+    bool was_waiting;                      /* in a binding, when it was stopped */
 
     struct script_timer **timers; /* hash by id; rtos.c */
     size_t timers_buckets, timers_count;
     bool warned_timers, warned_messages;
 
     const void *netc_metatable, *zbuff_metatable; /* the registry keeps them */
+    lua_CFunction print, tostring;                /* the globals of these names at start */
 
     char require_paths[VM_REQUIRE_PATHS][VM_REQUIRE_PATH_MAX];
     int script_log_level; /* log.setLevel */
