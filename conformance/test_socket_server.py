@@ -491,6 +491,7 @@ def test_accept_without_a_free_control_is_false(tasks, peers):
     assert done.code == 0, done
     assert done.texts("accept") == ["false nil", "true"]
     assert done.texts("got") == ["hello"]
+    assert any("socket.accept: 2 sockets are open" in warning for warning in done.warnings)
 
 
 def test_a_second_client_that_comes_before_accept_is_turned_away(tasks, peers):

@@ -120,6 +120,16 @@ static struct netc_ud *push_ud(lua_State *L)
     return ud;
 }
 
+static void warn_if_full(lua_State *L, const char *function)
+{
+    const struct net *net = socket_net(L);
+
+    if (net->netcs_count >= net->config.limits->sockets)
+        warn_script(L,
+                    "socket.%s: %zu sockets are open, a module has no more (more: --set sockets=N)",
+                    function, net->netcs_count);
+}
+
 static int socket_create(lua_State *L)
 {
     struct net *net = socket_net(L);
@@ -138,10 +148,7 @@ static int socket_create(lua_State *L)
         } else if (!can_use) {
             warn_script(L, "socket.create: there is no network in virtual time: nil (--time real)");
         } else {
-            warn_script(L,
-                        "socket.create: %zu sockets are open, a module has no more: nil (more: "
-                        "--set sockets=N)",
-                        net->netcs_count);
+            warn_if_full(L, "create");
         }
         luaL_pushfail(L);
         return 1;
@@ -366,6 +373,7 @@ static int socket_accept(lua_State *L)
     client = netc ? netc_accept(netc) : NULL;
     if (!client) {
         luaL_unref(L, LUA_REGISTRYINDEX, target_ref);
+        warn_if_full(L, "accept");
         lua_pushnil(L);
         return push_accepted(L, false, NULL);
     }
