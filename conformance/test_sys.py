@@ -1011,4 +1011,10 @@ def test_equal_runs_are_equal(virtual):
 def test_everything_survives_a_collector_that_always_runs(virtual):
     """--gc-stress: nothing that sys needs is only held by what the collector may take."""
     calm, stressed = virtual("sys/a-day-in-the-life"), virtual("sys/a-day-in-the-life", "--gc-stress")
-    assert stressed.texts("day") == calm.texts("day")
+
+    def lines(done):
+        """Without the order of hashes: a key that is a table goes by its address."""
+        return [text for text in done.texts("day") if len(text.split()) > 2]
+
+    assert len(lines(calm)) > 100
+    assert lines(stressed) == lines(calm)
