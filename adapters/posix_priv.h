@@ -9,47 +9,62 @@
 #include "emu/loop.h"
 #include "emu/timer.h"
 
-#define STAGE_CAP (256 * 1024) /* what one message's sends are gathered in */
+#define STAGE_CAP       (256 * 1024) /* what is sent until the next turn is gathered in */
+#define STAGE_PARTS_MAX 256
 
-/* One LuatOS socket. Which parts are in use depends on @kind. */
 enum psock_kind { PSOCK_KIND_TCP, PSOCK_KIND_LISTENER, PSOCK_KIND_UDP };
 
+/*
+ * One LuatOS socket. Which parts are in use depends on @kind. They are in the order of use: with
+ * many connections each message of one finds it out of the cache.
+ */
 struct psock {
     struct posix *posix;
+    struct loop_fd conn; /* the connection or the UDP socket; fd -1: none */
     enum psock_kind kind;
     int sid;
     uint32_t tag;
-    struct endpoint peer;
-
-    struct loop_fd conn; /* the connection or the UDP socket; fd -1: none */
     bool is_connecting;
-    bool is_over;    /* the peer closed or the connection broke, and that was reported */
-    bool is_leaving; /* disconnect() waits for @txq to drain */
-    struct timer connect_timer;
+    bool is_over;       /* the peer closed or the connection broke, and that was reported */
+    bool is_leaving;    /* disconnect() waits for @txq to drain */
+    bool is_bulk;       /* TCP: so much came at last that none is read ahead */
+    bool was_looked_at; /* TCP: since the last write */
+    bool stamps_on;     /* TCP: SO_TIMESTAMPING is set on the socket */
+    bool wants_stamp;   /* TCP: the next write asks for a report of its acknowledgement */
 
-    struct byteq txq;        /* TCP: what the kernel had no room for */
-    bool is_bulk;            /* TCP: so much came at last that none is read ahead */
-    struct byteq ahead;      /* TCP: read from the kernel before the script asked */
-    uint64_t empty_until_us; /* TCP: the kernel had no more; 0: not known */
-    uint64_t read, seen;     /* TCP: bytes read from the kernel; bytes whose arrival was reported */
-    uint64_t sent, acked;    /* TCP: bytes given to the kernel; of them, reported as acknowledged */
-    uint64_t sent_at_us;     /* the last write */
-    uint64_t look_at_us;     /* when the sweep looks for an acknowledgement */
-    bool was_looked_at;      /* since the last write */
-    bool stamps_on;          /* SO_TIMESTAMPING is set on the socket */
-    bool wants_stamp;        /* the next write asks for a report of its acknowledgement */
+    uint64_t sent, acked; /* TCP: bytes given to the kernel; of them, reported as acknowledged */
+    uint64_t sent_at_us;  /* the last write */
+    uint64_t look_at_us;  /* when the sweep looks for an acknowledgement */
     struct list unacked_link;
-
-    struct loop_fd listener; /* fd -1: none */
-    bool is_many;
-    int waiting_fd; /* one-to-many: the client that waits for accept(); -1: none */
-    struct timer refuse_timer;
+    uint64_t read, seen;     /* TCP: bytes read from the kernel; bytes whose arrival was reported */
+    uint64_t empty_until_us; /* TCP: the kernel had no more; 0: not known */
+    struct byteq ahead;      /* TCP: read from the kernel before the script asked */
+    size_t staged_len;       /* TCP: bytes of it on the stage */
+    struct byteq txq;        /* TCP: what the kernel had no room for */
 
     struct list rxq; /* UDP: of struct dgram */
     size_t rxq_len;
     bool is_unread;  /* UDP: the queue was full, the kernel may hold more */
     bool is_blocked; /* UDP: a send had no room */
     bool is_joined;  /* UDP: connected to its peer */
+
+    struct endpoint peer;
+    struct timer connect_timer;
+
+    struct loop_fd listener; /* fd -1: none */
+    bool is_many;
+    int waiting_fd; /* one-to-many: the client that waits for accept(); -1: none */
+    struct timer refuse_timer;
+};
+
+/* What was sent and is not yet given to the kernel, in the order in which it was sent. */
+struct stage {
+    uint8_t data[STAGE_CAP];
+    size_t len, count;
+    struct stage_part {
+        struct psock *sock;
+        size_t len;
+    } parts[STAGE_PARTS_MAX];
 };
 
 struct posix {
@@ -64,9 +79,7 @@ struct posix {
     size_t free_count;
     size_t live; /* sockets from which something may come */
 
-    uint8_t *stage; /* bytes of @staged, not yet given to the kernel */
-    size_t stage_len;
-    struct psock *staged;
+    struct stage *stage; /* NULL: nothing was sent yet */
 
     struct byteq spare; /* memory for @ahead */
 

@@ -82,8 +82,8 @@ static void update_acks(struct psock *sock)
 /* At the end of the list, which is in the order of @look_at_us. */
 static void look_later(struct psock *sock)
 {
-    sock->look_at_us = now_us(sock) + (uint64_t)SWEEP_MS * US_PER_MS;
     list_remove(&sock->unacked_link);
+    sock->look_at_us = now_us(sock) + (uint64_t)SWEEP_MS * US_PER_MS;
     list_append(&sock->posix->unacked, &sock->unacked_link);
 }
 
@@ -228,46 +228,54 @@ static void flush_txq(struct psock *sock)
 
 void posix_tcp_flush_stage(struct posix *posix)
 {
-    struct psock *sock = posix->staged;
-    size_t len = posix->stage_len;
+    struct stage *stage = posix->stage;
+    const uint8_t *data = stage ? stage->data : NULL;
 
-    if (!sock)
+    if (!stage)
         return;
-    posix->staged = NULL;
-    posix->stage_len = 0;
-    write_or_queue(sock, posix->stage, len);
+    for (size_t i = 0; i < stage->count; i++) {
+        const struct stage_part *part = &stage->parts[i];
+
+        part->sock->staged_len -= part->len;
+        write_or_queue(part->sock, data, part->len);
+        data += part->len;
+    }
+    stage->len = stage->count = 0;
 }
 
-static void stage(struct psock *sock, const uint8_t *data, size_t len)
+static bool has_room(const struct stage *stage, size_t len)
 {
-    struct posix *posix = sock->posix;
+    return len <= STAGE_CAP - stage->len && stage->count < STAGE_PARTS_MAX;
+}
 
-    if (!posix->stage)
-        posix->stage = xcalloc(1, STAGE_CAP);
-    memcpy(posix->stage + posix->stage_len, data, len);
-    posix->stage_len += len;
-    posix->staged = sock;
+static void put_on_stage(struct stage *stage, struct psock *sock, const void *data, size_t len)
+{
+    if (!stage->count || stage->parts[stage->count - 1].sock != sock)
+        stage->parts[stage->count++] = (struct stage_part){ .sock = sock };
+    memcpy(stage->data + stage->len, data, len);
+    stage->len += len;
+    stage->parts[stage->count - 1].len += len;
+    sock->staged_len += len;
 }
 
 ssize_t posix_tcp_send(struct psock *sock, const void *data, size_t len)
 {
     struct posix *posix = sock->posix;
 
-    if (posix->staged != sock || posix->stage_len + len > STAGE_CAP)
+    if (!posix->stage)
+        posix->stage = xcalloc(1, sizeof(*posix->stage));
+    if (!has_room(posix->stage, len))
         posix_tcp_flush_stage(posix);
-    if (!posix->staged && (len >= STAGE_BYPASS || sock->txq.len))
+    if (!sock->staged_len && (len >= STAGE_BYPASS || sock->txq.len))
         write_or_queue(sock, data, len);
     else
-        stage(sock, data, len);
+        put_on_stage(posix->stage, sock, data, len);
     return (ssize_t)len;
 }
 
 size_t posix_tcp_unacked(const struct psock *sock)
 {
-    const struct posix *posix = sock->posix;
-    size_t staged = posix->staged == sock ? posix->stage_len : 0;
-
-    return staged + sock->txq.len + bytes_by_ioctl(sock->conn.fd, SIOCOUTQ);
+    return sock->staged_len + sock->txq.len + bytes_by_ioctl(sock->conn.fd, SIOCOUTQ);
 }
 
 /* ---- receiving --------------------------------------------------------------------------- */
@@ -695,6 +703,7 @@ int posix_tcp_accept(struct psock *listener, struct psock *client)
     if (fd >= 0) {
         listener->waiting_fd = -1;
     } else if (listener->conn.fd >= 0 && listener->listener.fd >= 0) {
+        posix_tcp_flush_stage(listener->posix);
         fd = listener->conn.fd;
         loop_remove(listener->posix->config.loop, &listener->conn);
         listener->conn.fd = -1;
@@ -761,7 +770,7 @@ int posix_tcp_disconnect(struct psock *sock)
 {
     if (sock->conn.fd < 0)
         return -ENOTCONN;
-    if (sock->posix->staged == sock)
+    if (sock->staged_len)
         posix_tcp_flush_stage(sock->posix);
     close_listener(sock);
     if (sock->txq.len && !sock->is_over)
@@ -773,7 +782,7 @@ int posix_tcp_disconnect(struct psock *sock)
 
 void posix_tcp_close(struct psock *sock)
 {
-    if (sock->posix->staged == sock)
+    if (sock->staged_len)
         posix_tcp_flush_stage(sock->posix);
     close_listener(sock);
     timer_stop(timers_of(sock), &sock->connect_timer);

@@ -1,5 +1,6 @@
 #include "emu/device.h"
 
+#define FLUSH_US    2000
 #define LOOK_US_MIN 250 /* a timer that is due sooner must not be late */
 
 int device_open(struct device *device, const struct device_config *config)
@@ -89,5 +90,15 @@ enum device_state device_turn(struct device *device, uint64_t until_us)
     loop_dispatch(&device->loop);
     (void)timers_run(&device->timers, device->clock.now_us);
     (void)net_deliver(&device->net);
+    device->flush_at_us = device->clock.now_us + FLUSH_US;
     return DEVICE_STATE_BUSY;
+}
+
+void device_breathe(struct device *device)
+{
+    if (!device->msgs.count) /* the next turn is near */
+        return;
+    vclock_refresh(&device->clock);
+    if (device->clock.now_us >= device->flush_at_us)
+        net_flush(&device->net);
 }

@@ -52,6 +52,7 @@ struct device {
     struct msgq msgs;
     struct net net;
     struct sntp sntp;
+    uint64_t flush_at_us; /* when what was sent since the turn is passed on at the latest */
 };
 
 /* 0 or -errno. */
@@ -68,3 +69,9 @@ enum device_state {
  * (vclock time; UINT64_MAX: as long as it takes).
  */
 enum device_state device_turn(struct device *device, uint64_t until_us);
+
+/*
+ * Between two messages to the script. What they send is passed on together, by the next turn; this
+ * passes it on when the script has worked for long.
+ */
+void device_breathe(struct device *device);

@@ -111,6 +111,28 @@ static void time_stands_still_while_the_script_has_messages(void **state)
     assert_int_equal(alarm.rings, 1);
 }
 
+/* In virtual time only advancing makes the script's work take time. */
+static void what_was_sent_waits_for_short_handlers_only(void **state)
+{
+    struct fake_device *fake = *state;
+    struct alarm alarm;
+    unsigned flushes;
+
+    set_alarm(&alarm, fake, 1000);
+    assert_int_equal(turn(fake), DEVICE_STATE_BUSY);
+    flushes = fake->adapter->flushes;
+    vclock_advance(&fake->device.clock, 5000);
+    device_breathe(&fake->device);
+    assert_int_equal(fake->adapter->flushes, flushes); /* no message waits: a turn comes now */
+    msgq_post_topic(&fake->device.msgs, "TOPIC", NULL);
+    device_breathe(&fake->device);
+    assert_int_equal(fake->adapter->flushes, flushes + 1);
+    (void)turn(fake);
+    flushes = fake->adapter->flushes;
+    device_breathe(&fake->device);
+    assert_int_equal(fake->adapter->flushes, flushes);
+}
+
 static void what_is_reported_is_delivered_before_time_goes_on(void **state)
 {
     struct fake_device *fake = *state;
@@ -234,6 +256,7 @@ int main(void)
         ON_DEVICE(a_turn_goes_straight_to_the_next_timer),
         ON_DEVICE(a_turn_goes_no_further_than_it_may),
         ON_DEVICE(time_stands_still_while_the_script_has_messages),
+        ON_DEVICE(what_was_sent_waits_for_short_handlers_only),
         ON_DEVICE(what_is_reported_is_delivered_before_time_goes_on),
         ON_DEVICE(what_a_timer_reports_is_delivered_in_the_same_turn),
         ON_DEVICE(descriptors_are_served_before_timers),

@@ -234,6 +234,7 @@ static int rtos_receive(lua_State *L)
         until_us = device->clock.now_us + (uint64_t)ms * US_PER_MS;
     }
     check_ends(L, vm);
+    device_breathe(device);
     while (!msgq_take(&device->msgs, &msg)) {
         if (device_turn(device, until_us) == DEVICE_STATE_IDLE)
             rest(L);
