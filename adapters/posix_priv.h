@@ -84,6 +84,7 @@ struct posix {
     struct byteq spare; /* memory for @ahead */
 
     struct list unacked; /* psocks with unacknowledged bytes, by @look_at_us */
+    size_t unacked_count;
     struct timer sweep_timer;
 
     uint8_t *scratch; /* UDP: where datagrams land */

@@ -27,6 +27,7 @@
 #define EMPTY_US          1000        /* how long it is known that there was no more */
 #define REFUSE_MS         50          /* how long a second client waits for accept() of the first */
 #define BACKLOG           128
+#define STAMPED_MAX       32
 #define STAMPS_PER_CALL   8
 #define STAMP_CONTROL_LEN 256
 #define DISCARD_MAX       (1024 * 1024) /* unread bytes that a disconnect reads away */
@@ -65,6 +66,14 @@ static bool has_unacked(const struct psock *sock)
     return sock->acked < sock->sent;
 }
 
+static void unlink_unacked(struct psock *sock)
+{
+    if (list_is_empty(&sock->unacked_link))
+        return;
+    list_remove(&sock->unacked_link);
+    sock->posix->unacked_count--;
+}
+
 /* Report what the peer has acknowledged by now. */
 static void update_acks(struct psock *sock)
 {
@@ -76,15 +85,16 @@ static void update_acks(struct psock *sock)
     psock_post(sock, NET_EVENT_TX_ACKED, (uint32_t)(acked - sock->acked));
     sock->acked = acked;
     if (!has_unacked(sock))
-        list_remove(&sock->unacked_link);
+        unlink_unacked(sock);
 }
 
 /* At the end of the list, which is in the order of @look_at_us. */
 static void look_later(struct psock *sock)
 {
-    list_remove(&sock->unacked_link);
+    unlink_unacked(sock);
     sock->look_at_us = now_us(sock) + (uint64_t)SWEEP_MS * US_PER_MS;
     list_append(&sock->posix->unacked, &sock->unacked_link);
+    sock->posix->unacked_count++;
 }
 
 static void start_sweep(struct posix *posix)
@@ -178,11 +188,17 @@ static ssize_t send_stamped(struct psock *sock, const void *data, size_t len)
     return sendmsg(sock->conn.fd, &msg, MSG_NOSIGNAL);
 }
 
+/* In a crowd the reports would cost more than the sweep, which comes soon enough for it. */
+static bool wants_stamp_now(const struct psock *sock)
+{
+    return sock->wants_stamp && sock->posix->unacked_count < STAMPED_MAX;
+}
+
 /* Give the kernel what it takes; the number of bytes, or -errno. */
 static ssize_t write_some(struct psock *sock, const void *data, size_t len)
 {
-    ssize_t n = sock->wants_stamp ? send_stamped(sock, data, len)
-                                  : send(sock->conn.fd, data, len, MSG_NOSIGNAL);
+    ssize_t n = wants_stamp_now(sock) ? send_stamped(sock, data, len)
+                                      : send(sock->conn.fd, data, len, MSG_NOSIGNAL);
 
     if (n > 0)
         note_sent(sock, (size_t)n);
@@ -754,7 +770,7 @@ static void close_listener(struct psock *sock)
 static void leave(struct psock *sock)
 {
     sock->is_leaving = false;
-    list_remove(&sock->unacked_link);
+    unlink_unacked(sock);
     loop_remove(sock->posix->config.loop, &sock->conn);
     close_gently(sock->conn.fd);
     sock->conn.fd = -1;
@@ -786,7 +802,7 @@ void posix_tcp_close(struct psock *sock)
         posix_tcp_flush_stage(sock->posix);
     close_listener(sock);
     timer_stop(timers_of(sock), &sock->connect_timer);
-    list_remove(&sock->unacked_link);
+    unlink_unacked(sock);
     byteq_fini(&sock->txq);
     if (sock->conn.fd < 0)
         return;
