@@ -18,6 +18,7 @@
 #define SMALL_CLASSES  (SMALL_MAX / GRAIN)
 #define STEPS          4
 #define PAGE           ((size_t)4096)
+#define FIRST_USED     (24 * PAGE) /* by the libraries: mapped at once, not by a fault a page */
 #define RELEASE_MIN    (16 * PAGE) /* freed blocks of this size give their memory back */
 #define SMALL_MAX_LOG2 9
 
@@ -42,6 +43,7 @@ int heap_open(struct heap *heap, size_t cap, size_t extra)
     if (at == MAP_FAILED)
         return -errno;
     heap->base = at;
+    (void)madvise(at, FIRST_USED < heap->cap ? FIRST_USED : heap->cap, MADV_POPULATE_WRITE);
     return 0;
 }
 
