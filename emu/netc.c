@@ -469,6 +469,7 @@ static int lwip_code(uint32_t error)
     case ECONNABORTED:
         return -13;
     case ECONNRESET:
+    case EPIPE: /* the reset came as the answer to what was sent */
     case ECONNREFUSED:
         return -14;
     default:
