@@ -167,6 +167,16 @@ def test_an_error_names_the_function_and_the_argument(tasks):
     assert "bad argument #3 to 'connect' (number expected, got no value)" in done.texts("raised")[0]
 
 
+def test_an_error_through_pcall_names_no_function(tasks):
+    """As seen on the PC simulator: a module's libraries are no tables that Lua would look into."""
+    done = tasks.run('''
+        attempt("raised", socket.connect, tcp(), "127.0.0.1")
+        attempt("raised", rawget)
+    ''')
+    assert done.texts("raised") == ["false bad argument #3 to '?' (number expected, got no value)",
+                                    "false bad argument #1 to 'rawget' (table expected, got no value)"]
+
+
 @pytest.mark.requirement("SOCK-CONNECT-005", revision=1, kind="positive")
 @pytest.mark.requirement("SOCK-CONNECT-006", revision=1, kind="positive")
 @pytest.mark.parametrize("port", ["PORT", "PORT + 0.0", "tostring(PORT)", 'PORT .. ".0"'])

@@ -378,6 +378,18 @@ static int open_script(struct vm *vm)
 
 /* ---- the environment ----------------------------------------------------------------------- */
 
+/*
+ * Lua looks there for a function that was called without a name, by pcall say. A module's libraries
+ * are read-only tables, which it does not look into: such a function is '?', but for the globals.
+ */
+static void forget_names(lua_State *L)
+{
+    lua_createtable(L, 0, 1);
+    lua_pushglobaltable(L);
+    lua_setfield(L, -2, LUA_GNAME);
+    lua_setfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+}
+
 static void open_libraries(lua_State *L)
 {
     static const luaL_Reg libraries[] = {
@@ -411,6 +423,7 @@ static void open_libraries(lua_State *L)
     lua_pop(L, 1);
     luaopen_luatos_base(L);
     trace_coroutines(L);
+    forget_names(L);
 }
 
 /* math.random too comes from the one door. */
