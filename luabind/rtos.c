@@ -287,8 +287,10 @@ static int rtos_bsp(lua_State *L)
 
 static int rtos_version(lua_State *L)
 {
+    bool wants_all = lua_toboolean(L, 1);
+
     lua_pushliteral(L, FIRMWARE_NAME);
-    if (!lua_toboolean(L, 1))
+    if (!wants_all)
         return 1;
     lua_pushinteger(L, FIRMWARE_VERSION);
     lua_pushinteger(L, LUA_BITS);
@@ -301,14 +303,17 @@ static int rtos_firmware(lua_State *L)
     return 1;
 }
 
-/* meminfo("lua"): the VM's memory; anything else: this process's own. Total, used, peak. */
+/*
+ * meminfo("lua"): the VM's memory; anything else: this process's own. Total, used, peak. In virtual
+ * time the VM's again: the process's depends on its environment, and equal runs must be equal.
+ */
 static int rtos_meminfo(lua_State *L)
 {
+    const struct vm *vm = vm_of(L);
     const char *which = luaL_optstring(L, 1, "lua");
-    const struct heap *heap = &vm_of(L)->heap;
-    size_t total = heap->cap, used = heap->used, peak = heap->peak;
+    size_t total = vm->heap.cap, used = vm->heap.used, peak = vm->heap.peak;
 
-    if (strcmp(which, "lua") != 0) {
+    if (strcmp(which, "lua") != 0 && vm->config.device->clock.mode == VCLOCK_MODE_REAL) {
         struct mallinfo2 info = mallinfo2();
 
         used = info.uordblks + info.hblkhd;
