@@ -12,8 +12,9 @@
 #define NS_PER_US 1000
 #define US_PER_MS 1000
 
-#define LOOKS             150 /* some 20 to 100 us, as fast as the machine's system calls are */
-#define LOOKS_TO_SKIP_MAX 63
+#define LOOKS              150 /* some 20 to 100 us, as fast as the machine's system calls are */
+#define LOOKS_TO_SKIP_MAX  63
+#define LOOKS_TO_SKIP_LONG 255
 
 static void drain_wake(struct loop_fd *source, uint32_t events)
 {
@@ -131,6 +132,11 @@ bool loop_look(struct loop *loop)
     if (loop->looks_to_skip < LOOKS_TO_SKIP_MAX)
         loop->looks_to_skip = 2 * loop->looks_to_skip + 1;
     return false;
+}
+
+void loop_look_rarely(struct loop *loop)
+{
+    loop->looks_to_skip = LOOKS_TO_SKIP_LONG;
 }
 
 void loop_dispatch(struct loop *loop)

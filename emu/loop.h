@@ -59,6 +59,9 @@ void loop_expect(struct loop *loop);
  */
 bool loop_look(struct loop *loop);
 
+/* The last look took so long that others want the CPU: the next 255 calls return at once. */
+void loop_look_rarely(struct loop *loop);
+
 /* Call the owners of what loop_wait() or loop_look() found. */
 void loop_dispatch(struct loop *loop);
 

@@ -210,6 +210,26 @@ static void looking_in_vain_makes_looking_rarer(void **state)
     loop_close(&loop);
 }
 
+static void a_look_that_took_too_long_makes_looking_rare(void **state)
+{
+    struct probe probe;
+    struct loop loop;
+    unsigned skips = 0;
+
+    (void)state;
+    assert_int_equal(loop_open(&loop), 0);
+    probe_open(&probe, &loop);
+    poke(&probe);
+    assert_true(look(&loop));
+    loop_look_rarely(&loop);
+    poke(&probe);
+    while (!look(&loop))
+        skips++;
+    assert_int_equal(skips, 255);
+    probe_close(&probe);
+    loop_close(&loop);
+}
+
 static void an_old_kernel_waits_in_milliseconds(void **state)
 {
     struct probe probe;
@@ -254,6 +274,7 @@ int main(void)
         cmocka_unit_test(a_wake_before_the_wait_ends_the_wait),
         cmocka_unit_test(looking_finds_what_is_ready),
         cmocka_unit_test(looking_in_vain_makes_looking_rarer),
+        cmocka_unit_test(a_look_that_took_too_long_makes_looking_rare),
         cmocka_unit_test(an_old_kernel_waits_in_milliseconds),
         cmocka_unit_test(what_cannot_be_watched_is_refused),
     };
