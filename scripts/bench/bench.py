@@ -24,7 +24,8 @@ FOREIGN_MAX = 0.10  # share of the CPUs that others may take before a pair is me
 STARTS = 5          # of a start pair, each: a start is short
 
 # awake: whether the CPUs are kept from going idle; unit and scale: of the figures shown
-Probe = collections.namedtuple("Probe", "name what op mode connections size awake unit scale target")
+Probe = collections.namedtuple(
+    "Probe", "name what op mode connections size awake unit scale target")
 RATE, BULK = ("/s", 1), ("MB/s", 1 / 1e6)
 PROBES = [
     Probe("start", "start and end of an empty script", "start", None, 0, 0, False, "ms", 1, 3.0),
@@ -33,7 +34,7 @@ PROBES = [
     Probe("send", "send in chunks of 16 KiB", "send", "sink", 1, 16384, False, *BULK, 0.85),
     Probe("recv", "receive in chunks of 16 KiB", "recv", "source", 1, 16384, False, *BULK, 0.85),
     Probe("connect", "connect, peer closes, close", "connect", "hangup", 1, 64, True, *RATE, 0.85),
-    Probe("ping1000", "ping-pong on 1000 connections", "ping", "echo", 1000, 64, False, *RATE, 0.80),
+    Probe("ping1000", "ping-pong, 1000 connections", "ping", "echo", 1000, 64, False, *RATE, 0.80),
 ]
 START_RSS_MAX_KB = 8 * 1024
 CONNECTION_RSS_MAX_KB = 4.0
@@ -214,9 +215,10 @@ def show(table, probe, pairs):
     theirs, ours = median_of(pairs, 0, "value"), median_of(pairs, 1, "value")
     ratio = statistics.median(pair[1].value / pair[0].value for pair in pairs)
     lower_is_better = probe.op == "start"
-    table.row(f"{probe.what}, {probe.unit}", number(theirs * probe.scale), number(ours * probe.scale),
-              f"{ratio:.2f}", f"{'<=' if lower_is_better else '>='} {probe.target:.2f}",
-              ratio <= probe.target if lower_is_better else ratio >= probe.target)
+    is_met = ratio <= probe.target if lower_is_better else ratio >= probe.target
+    table.row(f"{probe.what}, {probe.unit}", number(theirs * probe.scale),
+              number(ours * probe.scale), f"{ratio:.2f}",
+              f"{'<=' if lower_is_better else '>='} {probe.target:.2f}", is_met)
 
 
 def show_start_memory(table, pairs):
@@ -268,8 +270,8 @@ def run_probes(bench, probes, rounds, patience_s):
             show_connection_memory(bench, table, probe, pairs)
     print()
     if foreign and max(foreign) > FOREIGN_MAX:
-        print(f"Other processes took up to {100 * max(foreign):.0f} % of the CPUs: measure again on "
-              "a quiet machine.")
+        print(f"Other processes took up to {100 * max(foreign):.0f} % of the CPUs: measure again "
+              "on a quiet machine.")
     return table
 
 
@@ -279,7 +281,7 @@ def parse_arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter,
                                      epilog="exit status: 0 measured, whatever the verdict; "
                                             "1 something could not be measured")
-    parser.add_argument("--quick", action="store_true", help="windows of 100 ms instead of 400")
+    parser.add_argument("--quick", action="store_true", help="windows of 200 ms instead of 500")
     parser.add_argument("--rounds", type=int, default=5, help="pairs of a probe (default 5)")
     parser.add_argument("--probe", action="append", choices=names, metavar="NAME",
                         help="only this one; may be repeated: " + ", ".join(names))
@@ -303,10 +305,10 @@ def main():
     else:
         os.sched_setaffinity(0, {SERVER_CPU})
     probes = [probe for probe in PROBES if not arguments.probe or probe.name in arguments.probe]
-    print(f"{arguments.rounds} pairs each, medians; the yardstick is plain C on epoll, for the start "
-          "it is lua5.4 with an empty file\n")
+    print(f"{arguments.rounds} pairs each, medians; the yardstick is plain C on epoll, for the "
+          "start it is lua5.4 with an empty file\n")
     with tempfile.TemporaryDirectory(prefix="luatos-emu-bench-") as folder:
-        bench = Bench(arguments.tools, arguments.emulator, 100 if arguments.quick else 400, folder)
+        bench = Bench(arguments.tools, arguments.emulator, 200 if arguments.quick else 500, folder)
         table = run_probes(bench, probes, arguments.rounds, 30 if arguments.quick else 120)
     if table.missed:
         print(f"Verdict: {len(table.missed)} missed: {'; '.join(map(str.strip, table.missed))}")

@@ -212,7 +212,7 @@ static void probe_recv(struct client *client)
     client->count = bytes / client->size;
 }
 
-/* ---- connect: until it is up and the peer has closed; one after another ----------------------- */
+/* ---- connect: until it is up and the peer has closed; one after another ---------------------- */
 
 static void connect_once(struct client *client)
 {
