@@ -7,10 +7,15 @@
  *   - else the kernel is asked to report: the last byte of a write carries SO_TIMESTAMPING's
  *     TX_ACK, whose report wakes the loop through the socket's error queue;
  *   - a slow sweep over what is still unacknowledged catches what both missed.
- * A socket whose writes are answered stops paying for the second one.
+ * A socket whose writes are answered within 50 ms does without the second one, and so do all while
+ * many wait for acknowledgements.
  *
- * What the script sends while it handles one message leaves in one write (flush), as lwIP joins
- * what tcp_write() was given before tcp_output().
+ * What the script sends between two turns leaves together (flush), in its order, and what follows
+ * each other on one socket in one write, as lwIP joins what tcp_write() was given before
+ * tcp_output(). What arrives is read when it arrives, up to 2 KiB of it: one system call then tells
+ * that it came and fetches it. A stream is read by the script's own reads, and ahead of them.
+ *
+ * System calls of a round trip: epoll_wait, SIOCOUTQ, recv, send.
  */
 #pragma once
 
