@@ -389,3 +389,13 @@ def test_a_folder_that_cannot_be_read_is_named(cli, tmp_path):
     done = cli("project")
     assert done.returncode == 5
     assert done.stderr == "luatos-emu: can't read project/secret: Permission denied\n"
+
+
+def test_a_shells_limit_of_descriptors_is_not_the_modules(emu):
+    """As many as the system allows are used; a script's files are one each."""
+    done = emu.run("""
+        for i = 1, 500 do assert(io.writeFile("/" .. i, "x")) end
+        log.info("wrote", io.readFile("/500"))
+        os.exit(0)
+    """, prefix=["prlimit", "--nofile=64:"])
+    assert done.texts("wrote") == ["x"]

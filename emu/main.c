@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -81,6 +82,17 @@ static void ignore_broken_pipes(void)
     const struct sigaction ignore = { .sa_handler = SIG_IGN };
 
     (void)sigaction(SIGPIPE, &ignore, NULL);
+}
+
+/* Sockets and the flash's files take a descriptor each; 1024, as many shells give, are soon used. */
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* Nothing that is opened later may land where the log or the voice is written. */
@@ -332,6 +344,7 @@ int main(int argc, char *argv[])
     int trace_fd, keylog_fd;
 
     ignore_broken_pipes();
+    allow_descriptors();
     hold_standard_descriptors();
     if (argc >= 3 && strcmp(argv[1], "ctl") == 0)
         return ctl_run(argv[2], argc - 3, argv + 3);
