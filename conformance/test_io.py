@@ -755,3 +755,14 @@ def test_the_flash_has_room_for_many_files_but_not_for_all(verify):
             end
         end
     ''')
+
+
+def test_finalizers_that_close_the_file_in_the_middle_do_no_harm(emu):
+    """Lua's own functions hold the C library's file while they make strings; a __gc of the script may
+    run there. It can't close the file then; the script can afterwards."""
+    for stress in ([], ["--gc-stress"]):
+        done = emu.run("io/finalizers-close-the-file-in-use", *stress)
+        assert done.code == 0, done
+        assert len(done.texts("during")) == 9
+        if not stress:
+            assert all(text.endswith(" true") for text in done.texts("during")), done

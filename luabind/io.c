@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,10 @@
 #define MODE_MAX       4
 #define TEMPORARY_NAME "/.luatos-emu-tmpfile"
 
+static const char io_read_key; /* its address is the registry key of Lua's own io.read */
+
+static int write_any(lua_State *L);
+
 enum entry_type { ENTRY_TYPE_FILE = 0, ENTRY_TYPE_FOLDER = 1 };
 
 static struct vfs *vfs_of(lua_State *L)
@@ -57,10 +62,60 @@ static luaL_Stream *check_open(lua_State *L)
     return stream;
 }
 
+/* io.read and io.write have their file somewhere on their stack. */
+static bool takes_default_file(lua_State *L, int function)
+{
+    lua_CFunction read;
+
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &io_read_key);
+    read = lua_tocfunction(L, -1);
+    lua_pop(L, 1);
+    return lua_tocfunction(L, function) == read || lua_tocfunction(L, function) == write_any;
+}
+
+/* Is the function @ar of @of one that works on @stream? */
+static bool works_on(lua_State *of, lua_Debug *ar, const luaL_Stream *stream)
+{
+    int function, values;
+    bool found = false;
+
+    (void)lua_getinfo(of, "Sf", ar);
+    function = lua_gettop(of);
+    values = *ar->what != 'C' ? 0 : takes_default_file(of, function) ? INT_MAX : 1; /* 1: self */
+    for (int i = 1; values && lua_getupvalue(of, function, i); i++) /* of what lines() makes */
+        found = found || lua_touserdata(of, -1) == stream;
+    lua_settop(of, function);
+    for (int i = 1; i <= values && lua_getlocal(of, ar, i); i++) {
+        found = found || lua_touserdata(of, -1) == stream;
+        lua_pop(of, 1);
+    }
+    lua_pop(of, 1);
+    return found;
+}
+
+/*
+ * Does a function further out than the one that closes @stream use it? Lua's own functions hold its
+ * FILE while they make strings, and a finalizer of the script that closes it may run there.
+ */
+static bool is_in_use(lua_State *L, const luaL_Stream *stream)
+{
+    lua_Debug ar;
+
+    for (const struct vm_running *at = vm_of(L)->running; at; at = at->resumed_by)
+        for (int level = at->L == L ? 1 : 0; lua_getstack(at->L, level, &ar); level++)
+            if (!lua_checkstack(at->L, LUA_MINSTACK) || works_on(at->L, &ar, stream))
+                return true;
+    return false;
+}
+
 static int close_file(lua_State *L)
 {
     luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
 
+    if (is_in_use(L, stream)) {
+        stream->closef = close_file;
+        return luaL_error(L, "a file is closed while it is used");
+    }
     errno = 0;
     return luaL_fileresult(L, fclose(stream->f) == 0, NULL);
 }
@@ -337,6 +392,8 @@ static int collect_stream(lua_State *L)
 
     if (!file)
         return lua_tocfunction(L, lua_upvalueindex(1))(L);
+    if (is_in_use(L, stream))
+        return 0;
     stream->closef = NULL;
     (void)fclose(stream->f);
     if (file->len)
@@ -662,6 +719,8 @@ int luaopen_luatos_io(lua_State *L)
     };
 
     (void)luaopen_io(L);
+    lua_getfield(L, -1, "read");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &io_read_key);
     luaL_setfuncs(L, functions, 0);
     change_methods(L);
     set_lines(L);
