@@ -133,3 +133,59 @@ def test_module_makes_a_global_table_the_environment(run):
     ''', files={"old.lua": 'module("old", package.seeall)\n'
                            'function f() return type(print) end\n'})
     assert done.texts("old") == ["function old nil"]
+
+
+# ---- debug -----------------------------------------------------------------------------------------
+
+
+def test_getlocal_and_setlocal_reach_what_has_a_name(run):
+    done = run('''
+        local function f(a)
+            local b = 2
+            show("get", debug.getlocal(1, 1))
+            show("get", debug.getlocal(1, 2))
+            show("set", debug.setlocal(1, 2, "new"))
+            show("now", b)
+        end
+        f(1)
+        show("parameter", debug.getlocal(f, 1))
+        local co = coroutine.create(function(x) coroutine.yield() show("x", x) end)
+        coroutine.resume(co, 5)
+        show("get", debug.getlocal(co, 1, 1))
+        show("set", debug.setlocal(co, 1, 1, 6))
+        coroutine.resume(co)
+        show("error", pcall(debug.getlocal, 99, 1))
+    ''')
+    assert done.texts("get") == ["a 1", "b 2", "x 5"]
+    assert done.texts("set") == ["b", "x"]
+    assert done.texts("now") == ["new"] and done.texts("x") == ["6"]
+    assert done.texts("parameter") == ["a"]
+    assert done.texts("error") == ["false bad argument #1 to '?' (level out of range)"]
+
+
+def test_setlocal_cannot_break_the_vm(run):
+    """A C function's buffer and a loop's counter are on the stack too, and are trusted to stay."""
+    done = run('''
+        local calls = 0
+        local text = ("ab"):rep(3000):gsub("ab", function()
+            calls = calls + 1
+            for i = 1, calls == 1500 and 20 or 0 do
+                show("seen", debug.getlocal(2, i))
+                show("set", debug.setlocal(2, i, nil))
+            end
+            return "xyzw"
+        end)
+        show("length", #text)
+        for i = 1, 3 do
+            for variable = 1, 20 do
+                if (debug.getlocal(1, variable) or ""):sub(1, 1) == "(" then
+                    show("set", debug.setlocal(1, variable, "x"))
+                end
+            end
+            show("i", i)
+        end
+    ''')
+    assert done.texts("seen") == ["nil"] * 20
+    assert len(done.texts("set")) > 20 and set(done.texts("set")) == {"nil"}
+    assert done.texts("length") == ["12000"]
+    assert done.texts("i") == ["1", "2", "3"]

@@ -273,9 +273,85 @@ static void set_compatibility(lua_State *L)
     lua_pop(L, 1);
 }
 
+/* ---- debug ---------------------------------------------------------------------------------------- */
+
+/* Stock Lua's optional first argument: the thread that is meant. */
+static lua_State *to_thread(lua_State *L, int *arg)
+{
+    *arg = lua_isthread(L, 1) ? 1 : 0;
+    return *arg ? lua_tothread(L, 1) : L;
+}
+
+/*
+ * The function at level @arg of @of. False: it is one in C, whose values on the stack are its own
+ * business: among them are the buffers of lauxlib.c, which it trusts to be there.
+ */
+static bool to_lua_level(lua_State *L, lua_State *of, int arg, lua_Debug *ar)
+{
+    if (!lua_getstack(of, (int)luaL_checkinteger(L, arg), ar))
+        return luaL_argerror(L, arg, "level out of range");
+    if (of != L && !lua_checkstack(of, 3))
+        return luaL_error(L, "stack overflow");
+    return lua_getinfo(of, "S", ar) && *ar->what != 'C';
+}
+
+static int debug_getlocal(lua_State *L)
+{
+    const char *name;
+    lua_Debug ar;
+    int arg, variable;
+    lua_State *of = to_thread(L, &arg);
+
+    variable = (int)luaL_checkinteger(L, arg + 2);
+    if (lua_isfunction(L, arg + 1)) {
+        lua_pushvalue(L, arg + 1);
+        lua_pushstring(L, lua_getlocal(L, NULL, variable));
+        return 1;
+    }
+    name = to_lua_level(L, of, arg + 1, &ar) ? lua_getlocal(of, &ar, variable) : NULL;
+    if (!name) {
+        luaL_pushfail(L);
+        return 1;
+    }
+    lua_xmove(of, L, 1);
+    lua_pushstring(L, name);
+    lua_insert(L, -2);
+    return 2;
+}
+
+/* Only what has a name of the script's: Lua trusts the others, "(for state)", to be as it left them. */
+static int debug_setlocal(lua_State *L)
+{
+    const char *name = NULL;
+    lua_Debug ar;
+    int arg, variable;
+    lua_State *of = to_thread(L, &arg);
+
+    variable = (int)luaL_checkinteger(L, arg + 2);
+    luaL_checkany(L, arg + 3);
+    lua_settop(L, arg + 3);
+    if (to_lua_level(L, of, arg + 1, &ar))
+        name = lua_getlocal(of, &ar, variable);
+    if (name)
+        lua_pop(of, 1);
+    if (name && *name != '(') {
+        lua_xmove(L, of, 1);
+        name = lua_setlocal(of, &ar, variable);
+        lua_pushstring(L, name);
+        return 1;
+    }
+    luaL_pushfail(L);
+    return 1;
+}
+
 /* What remains can look at everything and break nothing. */
 static void tame_debug(lua_State *L)
 {
+    static const luaL_Reg tamed[] = {
+        { "getlocal", debug_getlocal },
+        { "setlocal", debug_setlocal },
+        { NULL, NULL },
+    };
     static const char *const dangerous[] = { "debug",        "getregistry",   "sethook",
                                              "setmetatable", "setupvalue",    "setuservalue",
                                              "upvaluejoin",  "setcstacklimit" };
@@ -285,6 +361,7 @@ static void tame_debug(lua_State *L)
         lua_pushnil(L);
         lua_setfield(L, -2, dangerous[i]);
     }
+    luaL_setfuncs(L, tamed, 0);
     lua_pop(L, 1);
 }
 
