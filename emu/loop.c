@@ -12,9 +12,11 @@
 #define NS_PER_US 1000
 #define US_PER_MS 1000
 
-#define LOOKS              150 /* some 20 to 100 us, as fast as the machine's system calls are */
-#define LOOKS_TO_SKIP_MAX  63
-#define LOOKS_TO_SKIP_LONG 255
+#define LOOKS              150   /* some 20 to 100 us, as fast as the machine's system calls are */
+#define LOOKS_TO_SKIP_MAX  63    /* after looks in vain */
+#define LOOKS_TO_SKIP_LONG 1023  /* after a look that was disturbed; twice as many after the next */
+#define LOOKS_TO_SKIP_FAR  16383 /* and so on up to this */
+#define LOOKS_UNDISTURBED  4096  /* after so many it begins anew */
 
 static void drain_wake(struct loop_fd *source, uint32_t events)
 {
@@ -120,6 +122,7 @@ bool loop_look(struct loop *loop)
         return false;
     }
     loop->looks_skipped = 0;
+    loop->looks_undisturbed++;
     for (int i = 0; i < LOOKS; i++) {
         int n = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH_MAX, 0);
 
@@ -129,14 +132,21 @@ bool loop_look(struct loop *loop)
             return true;
         }
     }
-    if (loop->looks_to_skip < LOOKS_TO_SKIP_MAX)
-        loop->looks_to_skip = 2 * loop->looks_to_skip + 1;
+    loop->looks_to_skip = 2 * loop->looks_to_skip + 1;
+    if (loop->looks_to_skip > LOOKS_TO_SKIP_MAX)
+        loop->looks_to_skip = LOOKS_TO_SKIP_MAX;
     return false;
 }
 
 void loop_look_rarely(struct loop *loop)
 {
-    loop->looks_to_skip = LOOKS_TO_SKIP_LONG;
+    unsigned longer = 2 * loop->looks_to_skip_long + 1;
+
+    if (!loop->looks_to_skip_long || loop->looks_undisturbed >= LOOKS_UNDISTURBED)
+        longer = LOOKS_TO_SKIP_LONG;
+    loop->looks_to_skip_long = longer < LOOKS_TO_SKIP_FAR ? longer : LOOKS_TO_SKIP_FAR;
+    loop->looks_to_skip = loop->looks_to_skip_long;
+    loop->looks_undisturbed = 0;
 }
 
 void loop_dispatch(struct loop *loop)

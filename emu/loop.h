@@ -29,6 +29,7 @@ struct loop {
     int batch_len;
     bool is_expecting;
     unsigned looks_to_skip, looks_skipped;
+    unsigned looks_to_skip_long, looks_undisturbed;
     bool lacks_pwait2; /* the kernel is older than 5.11 */
 };
 
@@ -59,7 +60,10 @@ void loop_expect(struct loop *loop);
  */
 bool loop_look(struct loop *loop);
 
-/* The last look took so long that others want the CPU: the next 255 calls return at once. */
+/*
+ * The last look took so long that others want the CPU: the next 1023 calls return at once, and
+ * twice as many each time that this happens again soon.
+ */
 void loop_look_rarely(struct loop *loop);
 
 /* Call the owners of what loop_wait() or loop_look() found. */

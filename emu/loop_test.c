@@ -210,22 +210,39 @@ static void looking_in_vain_makes_looking_rarer(void **state)
     loop_close(&loop);
 }
 
-static void a_look_that_took_too_long_makes_looking_rare(void **state)
+/* How often looking is not tried, although there is something to be found. */
+static unsigned count_skips(struct loop *loop, const struct probe *probe)
+{
+    unsigned skips = 0;
+
+    poke(probe);
+    while (!look(loop))
+        skips++;
+    loop_dispatch(loop);
+    return skips;
+}
+
+static void looks_that_are_disturbed_become_rare(void **state)
 {
     struct probe probe;
     struct loop loop;
-    unsigned skips = 0;
 
     (void)state;
     assert_int_equal(loop_open(&loop), 0);
     probe_open(&probe, &loop);
-    poke(&probe);
-    assert_true(look(&loop));
+    assert_int_equal(count_skips(&loop, &probe), 0);
     loop_look_rarely(&loop);
-    poke(&probe);
-    while (!look(&loop))
-        skips++;
-    assert_int_equal(skips, 255);
+    assert_int_equal(count_skips(&loop, &probe), 1023);
+    assert_int_equal(count_skips(&loop, &probe), 0);
+    loop_look_rarely(&loop);
+    assert_int_equal(count_skips(&loop, &probe), 2047);
+    for (int i = 0; i < 10; i++)
+        loop_look_rarely(&loop);
+    assert_int_equal(count_skips(&loop, &probe), 16383);
+    for (int i = 0; i < 5000; i++)
+        assert_int_equal(count_skips(&loop, &probe), 0);
+    loop_look_rarely(&loop);
+    assert_int_equal(count_skips(&loop, &probe), 1023); /* that was long ago */
     probe_close(&probe);
     loop_close(&loop);
 }
@@ -274,7 +291,7 @@ int main(void)
         cmocka_unit_test(a_wake_before_the_wait_ends_the_wait),
         cmocka_unit_test(looking_finds_what_is_ready),
         cmocka_unit_test(looking_in_vain_makes_looking_rarer),
-        cmocka_unit_test(a_look_that_took_too_long_makes_looking_rare),
+        cmocka_unit_test(looks_that_are_disturbed_become_rare),
         cmocka_unit_test(an_old_kernel_waits_in_milliseconds),
         cmocka_unit_test(what_cannot_be_watched_is_refused),
     };
