@@ -10,149 +10,32 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "adapters/nets.h"
 #include "emu/device.h"
 #include "emu/exit_code.h"
 #include "emu/fdio.h"
 #include "emu/util.h"
 
-#define ANSWER_MAX 4096
-#define BACKLOG    8
-#define WORDS_MAX  4
+#define BACKLOG 8
 
 struct client {
     struct ctl *ctl; /* NULL: free */
     struct loop_fd source;
-    char line[CTL_LINE_MAX];
+    char line[COMMAND_LINE_MAX];
     size_t len;
 };
 
 struct ctl {
-    struct device *device;
-    struct nets *nets;
+    struct commander commander;
     struct loop_fd listener;
     struct sockaddr_un sa;
     struct client clients[CTL_CLIENTS_MAX];
 };
 
-/* ---- commands ------------------------------------------------------------------------------------ */
-
-struct answer {
-    char text[ANSWER_MAX];
-    size_t len;
-};
-
-static void say(struct answer *answer, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static void say(struct answer *answer, const char *format, ...)
-{
-    size_t room = sizeof(answer->text) - answer->len;
-    va_list args;
-    int len;
-
-    va_start(args, format);
-    len = vsnprintf(answer->text + answer->len, room, format, args);
-    va_end(args);
-    answer->len += len > 0 && (size_t)len < room ? (size_t)len : 0;
-}
-
-struct command {
-    const char *name;
-    int words; /* with the name */
-    const char *usage, *what;
-    void (*run)(struct ctl *ctl, char *words[], struct answer *answer);
-};
-
-static const struct command *command_at(int index);
-
-static void run_help(struct ctl *ctl, char *words[], struct answer *answer)
-{
-    const struct command *command;
-
-    (void)ctl;
-    (void)words;
-    for (int i = 0; (command = command_at(i)); i++)
-        say(answer, "%-24s %s\n", command->usage, command->what);
-    say(answer, "ok\n");
-}
-
-static void run_adapters(struct ctl *ctl, char *words[], struct answer *answer)
-{
-    (void)words;
-    for (int id = 0; id < ADAPTER_COUNT; id++) {
-        const struct adapter *adapter = ctl->device->net.adapters[id];
-        struct adapter_info info = { 0 };
-        char ip[ENDPOINT_TEXT_MAX];
-
-        if (!adapter)
-            continue;
-        adapter->ops->info(adapter, &info);
-        say(answer, "%s %s %s\n", adapter_name((enum adapter_id)id),
-            adapter->is_ready ? "ready" : "down", endpoint_ip_text(&info.ip, ip));
-    }
-    say(answer, "ok\n");
-}
-
-static void run_link(struct ctl *ctl, char *words[], struct answer *answer)
-{
-    int id = adapter_by_name(words[1], strlen(words[1]));
-    bool is_up = strcmp(words[2], "up") == 0;
-    int rc;
-
-    if (id == ADAPTER_NONE) {
-        say(answer, "error: there is no adapter \"%s\"\n", words[1]);
-        return;
-    }
-    if (!is_up && strcmp(words[2], "down") != 0) {
-        say(answer, "error: a link goes up or down\n");
-        return;
-    }
-    rc = nets_set_link(ctl->nets, ctl->device, (enum adapter_id)id, is_up);
-    if (rc == -ENODEV) {
-        say(answer, "error: this board has no %s\n", words[1]);
-    } else if (rc < 0) {
-        say(answer, "error: %s\n", strerror(-rc));
-    } else {
-        say(answer, "ok\n");
-    }
-}
-
-static const struct command commands[] = {
-    { "adapters", 1, "adapters", "list the adapters, their links and addresses", run_adapters },
-    { "help", 1, "help", "list the commands", run_help },
-    { "link", 3, "link ADAPTER up|down", "plug an adapter's cable in or out", run_link },
-};
-
-static const struct command *command_at(int index)
-{
-    return index < ARRAY_LEN(commands) ? &commands[index] : NULL;
-}
-
-static void run_line(struct ctl *ctl, char *line, struct answer *answer)
-{
-    char *words[WORDS_MAX + 1], *rest = line;
-    int count = 0;
-
-    while (count <= WORDS_MAX && (words[count] = strtok_r(rest, " \t\r", &rest)))
-        count++;
-    for (int i = 0; count && i < ARRAY_LEN(commands); i++) {
-        if (strcmp(commands[i].name, words[0]) != 0)
-            continue;
-        if (count == commands[i].words) {
-            commands[i].run(ctl, words, answer);
-        } else {
-            say(answer, "error: usage: %s\n", commands[i].usage);
-        }
-        return;
-    }
-    say(answer, "error: there is no such command; help lists them\n");
-}
-
 /* ---- connections ------------------------------------------------------------------------------------ */
 
 static void drop(struct client *client)
 {
-    loop_remove(&client->ctl->device->loop, &client->source);
+    loop_remove(&client->ctl->commander.device->loop, &client->source);
     close(client->source.fd);
     client->ctl = NULL;
 }
@@ -160,9 +43,9 @@ static void drop(struct client *client)
 /* An answer is short: what the socket has no room for is not waited for. */
 static bool answer_line(struct client *client, char *line)
 {
-    struct answer answer = { .len = 0 };
+    struct command_answer answer = { .len = 0 };
 
-    run_line(client->ctl, line, &answer);
+    command_run(&client->ctl->commander, line, &answer);
     return send(client->source.fd, answer.text, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT) ==
            (ssize_t)answer.len;
 }
@@ -214,7 +97,7 @@ static void on_listener(struct loop_fd *source, uint32_t events)
             continue;
         }
         *client = (struct client){ .ctl = ctl, .source = { .fd = fd, .ready = on_client } };
-        if (loop_add(&ctl->device->loop, &client->source, EPOLLIN | EPOLLRDHUP) < 0) {
+        if (loop_add(&ctl->commander.device->loop, &client->source, EPOLLIN | EPOLLRDHUP) < 0) {
             close(fd);
             client->ctl = NULL;
         }
@@ -256,7 +139,7 @@ static int listen_at(int fd, const struct sockaddr_un *sa)
     return listen(fd, BACKLOG) < 0 ? -errno : 0;
 }
 
-int ctl_open(struct ctl **out, const char *path, struct device *device, struct nets *nets)
+int ctl_open(struct ctl **out, const char *path, const struct commander *commander)
 {
     struct sockaddr_un sa;
     struct ctl *ctl;
@@ -268,13 +151,12 @@ int ctl_open(struct ctl **out, const char *path, struct device *device, struct n
     if (fd < 0)
         return -errno;
     ctl = xcalloc(1, sizeof(*ctl));
-    ctl->device = device;
-    ctl->nets = nets;
+    ctl->commander = *commander;
     ctl->sa = sa;
     ctl->listener = (struct loop_fd){ .fd = fd, .ready = on_listener };
     rc = listen_at(fd, &sa);
     if (rc == 0)
-        rc = loop_add(&device->loop, &ctl->listener, EPOLLIN);
+        rc = loop_add(&commander->device->loop, &ctl->listener, EPOLLIN);
     if (rc < 0) {
         close(fd);
         free(ctl);
@@ -290,7 +172,7 @@ void ctl_close(struct ctl *ctl)
         if (ctl->clients[i].ctl)
             drop(&ctl->clients[i]);
     }
-    loop_remove(&ctl->device->loop, &ctl->listener);
+    loop_remove(&ctl->commander.device->loop, &ctl->listener);
     close(ctl->listener.fd);
     (void)unlink(ctl->sa.sun_path);
     free(ctl);
@@ -301,13 +183,13 @@ void ctl_close(struct ctl *ctl)
 /* Print the answer up to its last line. */
 static int print_answer(int fd)
 {
-    char text[ANSWER_MAX + 1];
+    char text[COMMAND_ANSWER_MAX + 1];
     size_t len = 0;
     const char *last;
     ssize_t n;
 
     do {
-        n = recv(fd, text + len, ANSWER_MAX - len, 0);
+        n = recv(fd, text + len, COMMAND_ANSWER_MAX - len, 0);
         len += n > 0 ? (size_t)n : 0;
         text[len] = '\0';
         last = len ? memrchr(text, '\n', len - 1) : NULL;
@@ -325,7 +207,7 @@ static int print_answer(int fd)
 
 int ctl_run(const char *path, int words_count, char *const words[])
 {
-    char line[CTL_LINE_MAX] = "";
+    char line[COMMAND_LINE_MAX] = "";
     struct sockaddr_un sa;
     size_t len = 0;
     int fd, code;

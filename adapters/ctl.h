@@ -1,21 +1,18 @@
 /*
  * ctl: a socket by which a run can be controlled from outside while it goes on.
  *
- * A Unix stream socket at a path of the user's. A request is a line, an answer is lines of which
- * the last begins with "ok" or "error: ". The commands are rows of a table in ctl.c; "help" lists
- * them.
+ * A Unix stream socket at a path of the user's. Requests and answers are those of command.h.
  */
 #pragma once
 
-#define CTL_LINE_MAX    256 /* of a request, with its end */
+#include "adapters/command.h"
+
 #define CTL_CLIENTS_MAX 8
 
 struct ctl;
-struct device;
-struct nets;
 
 /* 0 or -errno. A socket that nobody listens at any more is replaced. */
-int ctl_open(struct ctl **out, const char *path, struct device *device, struct nets *nets);
+int ctl_open(struct ctl **out, const char *path, const struct commander *commander);
 
 /* Ends the connections and removes the socket. */
 void ctl_close(struct ctl *ctl);

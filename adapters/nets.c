@@ -77,6 +77,10 @@ int nets_open(struct nets *nets, const struct board *board, char why[NETS_WHY_MA
         case BINDING_LAB:
             rc = hang(nets, (enum adapter_id)id, why);
             break;
+        case BINDING_VETH:
+        case BINDING_TAP:
+            rc = -EOPNOTSUPP; /* no option leads here yet */
+            break;
         }
     }
     if (rc < 0)

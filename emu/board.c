@@ -7,10 +7,8 @@
 #include "emu/util.h"
 
 static const char *const names[] = {
-    [BINDING_OFF] = "off",
-    [BINDING_HOST] = "host",
-    [BINDING_NETNS] = "netns",
-    [BINDING_LAB] = "lab",
+    [BINDING_OFF] = "off", [BINDING_HOST] = "host", [BINDING_NETNS] = "netns",
+    [BINDING_LAB] = "lab", [BINDING_VETH] = "veth", [BINDING_TAP] = "tap",
 };
 
 const char *binding_name(enum binding binding)
@@ -18,12 +16,46 @@ const char *binding_name(enum binding binding)
     return names[binding];
 }
 
+/*
+ * An Air8000's, which has 4G, Wi-Fi and Ethernet. IMEI and IMSI are of
+ * the test network 001-01 (3GPP TS 23.003); IMEI and ICCID end with their check digits.
+ */
+static const struct board_facts laptop = {
+    .name = "laptop",
+    .model = "PC",
+    .hwver = "A1",
+    .chip = "EC718PM",
+    .imei = "001010123456780",
+    .muid = "20260000000000000001",
+    .imsi = "001010123456789",
+    .iccid = "89860000000000000001",
+    .apn = "cmnet",
+    .csq = 27,
+    .rsrp_dbm = -85,
+    .rsrq_db = -9,
+    .rssi_dbm = -59,
+    .snr_db = 18,
+};
+
+static const struct board_ap laptop_aps[] = {
+    { .ssid = "luatos-lab",
+      .password = "12345678",
+      .bssid = { 0x02, 0x4c, 0x41, 0x42, 0x00, 0x01 },
+      .rssi_dbm = -48,
+      .channel = 6 },
+    { .ssid = "luatos-open",
+      .bssid = { 0x02, 0x4c, 0x41, 0x42, 0x00, 0x02 },
+      .rssi_dbm = -67,
+      .channel = 11 },
+};
+
 void board_init(struct board *board)
 {
     static const enum adapter_id document[] = { ADAPTER_GP,  ADAPTER_STA,  ADAPTER_AP,
                                                 ADAPTER_ETH, ADAPTER_ETH0, ADAPTER_USB };
 
-    *board = (struct board){ 0 };
+    *board = (struct board){ .facts = laptop, .aps_count = ARRAY_LEN(laptop_aps) };
+    memcpy(board->aps, laptop_aps, sizeof(laptop_aps));
     for (int i = 0; i < ARRAY_LEN(document); i++) {
         board->slots[document[i]] =
             (struct board_slot){ .binding = BINDING_HOST, .is_default = true };

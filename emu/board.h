@@ -7,32 +7,87 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "emu/adapter.h"
 #include "emu/adapter_table.h"
 
-#define BOARD_NAME_MAX   256 /* of a namespace or its path, with its end */
-#define BOARD_IFNAME_MAX 16  /* linux/if.h IFNAMSIZ */
+#define BOARD_NAME_MAX     256 /* of a namespace or its path, with its end */
+#define BOARD_IFNAME_MAX   16  /* linux/if.h IFNAMSIZ */
+#define BOARD_TEXT_MAX     64  /* of a fact, with its end */
+#define BOARD_APS_MAX      16
+#define BOARD_SSID_MAX     33 /* IEEE 802.11 9.4.2.2: 32 bytes */
+#define BOARD_PASSWORD_MAX 65 /* WPA2: 8 to 63 characters, or 64 of a key */
+#define BOARD_MAC_LEN      6
 
 enum binding {
     BINDING_OFF,   /* the board has no such adapter */
     BINDING_HOST,  /* the host's own network */
     BINDING_NETNS, /* another network namespace */
     BINDING_LAB,   /* a network that the emulator makes: a namespace on a bridge */
+    BINDING_VETH, /* a veth pair: one end in a namespace of its own, the other on the host's side */
+    BINDING_TAP,  /* a TAP device of the host's, with a namespace behind it */
+};
+
+/* Where an adapter's address comes from. */
+enum addressing {
+    ADDRESSING_GIVEN,  /* from the link as it is found; in the lab, from its DHCP server */
+    ADDRESSING_STATIC, /* from the board */
+    ADDRESSING_DHCP,   /* from whoever serves the link, RFC 2131 */
+};
+
+struct board_address {
+    struct endpoint ip, gateway, ip6, gateway6; /* IP_FAMILY_NONE: none */
+    unsigned prefix_len, prefix6_len;           /* bits */
 };
 
 /* One adapter's. */
 struct board_slot {
     enum binding binding;
     char netns[BOARD_NAME_MAX];    /* BINDING_NETNS: a name of ip-netns(8) or a path */
-    char ifname[BOARD_IFNAME_MAX]; /* "": whichever the routes lead to */
+    char ifname[BOARD_IFNAME_MAX]; /* "": whichever the routes lead to; BINDING_TAP: the device */
+    char peer[BOARD_IFNAME_MAX];   /* BINDING_VETH: name of the host's end; "": made up */
+    char bridge[BOARD_IFNAME_MAX]; /* BINDING_VETH, of the host's: the other end joins it; "" */
+    enum addressing addressing;
+    struct board_address address; /* ADDRESSING_STATIC */
+    uint8_t mac[BOARD_MAC_LEN];   /* all 0: whatever the kernel gives */
+    unsigned mtu;                 /* bytes; 0: the link's own */
+    bool starts_down;             /* the cable is out, the radio off, until somebody changes that */
     struct endpoint dns[ADAPTER_DNS_MAX];
     size_t dns_count; /* 0: those of the host */
     bool is_default;  /* not by --bind */
 };
 
+/* A Wi-Fi network that LWIP_STA can hear. */
+struct board_ap {
+    char ssid[BOARD_SSID_MAX];
+    char password[BOARD_PASSWORD_MAX]; /* "": open */
+    uint8_t bssid[BOARD_MAC_LEN];
+    int rssi_dbm;
+    unsigned channel;
+};
+
+/* What the module says of itself where it has no hardware to ask. */
+struct board_facts {
+    char name[BOARD_TEXT_MAX];   /* of the board: "laptop", "Air780E" */
+    char model[BOARD_TEXT_MAX];  /* hmeta.model() */
+    char hwver[BOARD_TEXT_MAX];  /* hmeta.hwver() */
+    char chip[BOARD_TEXT_MAX];   /* hmeta.chip() */
+    char imei[BOARD_TEXT_MAX];   /* 15 digits, 3GPP TS 23.003 6.2.1 */
+    char muid[BOARD_TEXT_MAX];   /* mobile.muid() */
+    char imsi[BOARD_TEXT_MAX];   /* 15 digits, TS 23.003 2.2 */
+    char iccid[BOARD_TEXT_MAX];  /* 20 digits, ITU-T E.118; "": no SIM */
+    char number[BOARD_TEXT_MAX]; /* of the SIM */
+    char apn[BOARD_TEXT_MAX];
+    unsigned csq;                            /* 0 to 31, 99: unknown; 3GPP TS 27.007 8.5 */
+    int rsrp_dbm, rsrq_db, rssi_dbm, snr_db; /* mobile.rsrp() and so on */
+};
+
 struct board {
     struct board_slot slots[ADAPTER_COUNT];
+    struct board_facts facts;
+    struct board_ap aps[BOARD_APS_MAX];
+    size_t aps_count;
 };
 
 /* The laptop. */

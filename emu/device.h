@@ -30,6 +30,9 @@
 #include "emu/trace.h"
 #include "emu/vclock.h"
 
+struct board;
+struct links;
+
 struct device_config {
     enum vclock_mode time;
     enum profile profile;
@@ -38,6 +41,7 @@ struct device_config {
     struct limits limits;
     struct log_config log; /* @clock and @trace are filled in */
     int trace_fd;          /* -1: none */
+    const struct board *board;
 };
 
 struct device {
@@ -52,7 +56,9 @@ struct device {
     struct msgq msgs;
     struct net net;
     struct sntp sntp;
-    uint64_t flush_at_us; /* when what was sent since the turn is passed on at the latest */
+    const struct links *links; /* of the adapters; NULL: they can't be changed. Not owned */
+    const struct board *board; /* what the module says of itself. Not owned */
+    uint64_t flush_at_us;      /* when what was sent since the turn is passed on at the latest */
 };
 
 /* 0 or -errno. */

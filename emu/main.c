@@ -162,6 +162,7 @@ static struct device_config device_config_of(const struct cli *cli, int trace_fd
         .has_seed = cli->has_seed,
         .limits = cli->limits,
         .trace_fd = trace_fd,
+        .board = &cli->board,
         .log = { .module_fd = trace_fd == STDOUT_FILENO ? -1 : STDOUT_FILENO,
                  .voice_fd = trace_fd == STDERR_FILENO ? -1 : STDERR_FILENO,
                  .level = cli->log_level,
@@ -251,6 +252,7 @@ struct surroundings {
 /* False: something can't be had, which was said. */
 static bool surround(const struct cli *cli, struct device *device, struct surroundings *around)
 {
+    const struct commander commander = { .device = device, .nets = &around->nets };
     struct adapter_info info;
     char why[NETS_WHY_MAX];
     int rc;
@@ -266,7 +268,7 @@ static bool surround(const struct cli *cli, struct device *device, struct surrou
         log_say(&device->log, "%s", why);
         return false;
     }
-    rc = cli->ctl ? ctl_open(&around->ctl, cli->ctl, device, &around->nets) : 0;
+    rc = cli->ctl ? ctl_open(&around->ctl, cli->ctl, &commander) : 0;
     if (rc < 0)
         log_say(&device->log, "--ctl %s: %s", cli->ctl, strerror(-rc));
     return rc == 0;

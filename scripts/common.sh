@@ -3,8 +3,8 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # What a Debian 12 or Ubuntu 24.04 needs, as packages.
-BUILD_PACKAGES=(gcc cmake ninja-build pkg-config liblua5.4-dev libjansson-dev libssl-dev
-                libnl-3-dev libnl-route-3-dev)
+BUILD_PACKAGES=(gcc cmake ninja-build pkg-config liblua5.4-dev libjansson-dev libyaml-dev
+                libssl-dev libnl-3-dev libnl-route-3-dev)
 TEST_PACKAGES=(libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml clang llvm
                libclang-rt-dev dnsmasq-base iproute2 util-linux openssl man-db)
 # Peers that Debian starts as services when they are installed: not on somebody's own machine. The

@@ -1,0 +1,120 @@
+#include "adapters/command.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "adapters/nets.h"
+#include "emu/device.h"
+#include "emu/util.h"
+
+#define WORDS_MAX 8
+
+void command_say(struct command_answer *answer, const char *format, ...)
+{
+    size_t room = sizeof(answer->text) - answer->len;
+    va_list args;
+    int len;
+
+    va_start(args, format);
+    len = vsnprintf(answer->text + answer->len, room, format, args);
+    va_end(args);
+    answer->len += len > 0 && (size_t)len < room ? (size_t)len : 0;
+}
+
+struct command {
+    const char *name;
+    int words; /* with the name */
+    const char *usage, *what;
+    void (*run)(const struct commander *commander, char *words[], struct command_answer *answer);
+};
+
+static const struct command *command_at(int index);
+
+static void run_help(const struct commander *commander, char *words[],
+                     struct command_answer *answer)
+{
+    const struct command *command;
+
+    (void)commander;
+    (void)words;
+    for (int i = 0; (command = command_at(i)); i++)
+        command_say(answer, "%-24s %s\n", command->usage, command->what);
+    command_say(answer, "ok\n");
+}
+
+static void run_adapters(const struct commander *commander, char *words[],
+                         struct command_answer *answer)
+{
+    (void)words;
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
+        const struct adapter *adapter = commander->device->net.adapters[id];
+        struct adapter_info info = { 0 };
+        char ip[ENDPOINT_TEXT_MAX];
+
+        if (!adapter)
+            continue;
+        adapter->ops->info(adapter, &info);
+        command_say(answer, "%s %s %s\n", adapter_name((enum adapter_id)id),
+                    adapter->is_ready ? "ready" : "down", endpoint_ip_text(&info.ip, ip));
+    }
+    command_say(answer, "ok\n");
+}
+
+static void run_link(const struct commander *commander, char *words[],
+                     struct command_answer *answer)
+{
+    int id = adapter_by_name(words[1], strlen(words[1]));
+    bool is_up = strcmp(words[2], "up") == 0;
+    int rc;
+
+    if (id == ADAPTER_NONE) {
+        command_say(answer, "error: there is no adapter \"%s\"\n", words[1]);
+        return;
+    }
+    if (!is_up && strcmp(words[2], "down") != 0) {
+        command_say(answer, "error: a link goes up or down\n");
+        return;
+    }
+    rc = nets_set_link(commander->nets, commander->device, (enum adapter_id)id, is_up);
+    if (rc == -ENODEV) {
+        command_say(answer, "error: this board has no %s\n", words[1]);
+    } else if (rc < 0) {
+        command_say(answer, "error: %s\n", strerror(-rc));
+    } else {
+        command_say(answer, "ok\n");
+    }
+}
+
+static const struct command commands[] = {
+    { "adapters", 1, "adapters", "list the adapters, their links and addresses", run_adapters },
+    { "help", 1, "help", "list the commands", run_help },
+    { "link", 3, "link ADAPTER up|down", "plug an adapter's cable in or out", run_link },
+};
+
+static const struct command *command_at(int index)
+{
+    return index < ARRAY_LEN(commands) ? &commands[index] : NULL;
+}
+
+void command_run(const struct commander *commander, char *line, struct command_answer *answer)
+{
+    char *words[WORDS_MAX + 1], *rest = line;
+    int count = 0;
+
+    while (count <= WORDS_MAX && (words[count] = strtok_r(rest, " \t\r", &rest)))
+        count++;
+    for (int i = 0; count && i < ARRAY_LEN(commands); i++) {
+        if (strcmp(commands[i].name, words[0]) != 0)
+            continue;
+        if (count == commands[i].words) {
+            commands[i].run(commander, words, answer);
+        } else {
+            command_say(answer, "error: usage: %s\n", commands[i].usage);
+        }
+        return;
+    }
+    command_say(answer, "error: there is no such command; help lists them\n");
+}

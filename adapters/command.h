@@ -1,0 +1,33 @@
+/*
+ * command: what can be asked of a run from outside, by the control socket or a scenario.
+ *
+ * A command is a line of words; its answer is lines of which the last begins with "ok" or
+ * "error: ". The commands are rows of a table in command.c; "help" lists them.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#define COMMAND_LINE_MAX   256 /* with its end */
+#define COMMAND_ANSWER_MAX 4096
+
+struct device;
+struct nets;
+
+/* What commands act on. */
+struct commander {
+    struct device *device;
+    struct nets *nets;
+};
+
+struct command_answer {
+    char text[COMMAND_ANSWER_MAX];
+    size_t len;
+};
+
+/* Append to @answer; what it has no room for is left out. */
+void command_say(struct command_answer *answer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* @line is cut into its words. */
+void command_run(const struct commander *commander, char *line, struct command_answer *answer);

@@ -1,0 +1,50 @@
+/*
+ * links: what a script can do to its adapters' links and learn about them, by wlan, mobile, netdrv.
+ *
+ * main.c puts the networks of the board behind it (adapters/nets.c). Nothing here blocks for longer
+ * than the kernel's answer, and nothing calls back: the adapter's LINK_UP and LINK_DOWN follow as
+ * events, and with them IP_READY and IP_LOSE. Results are 0 or -errno; -ENODEV: the board has no
+ * such adapter; -EOPNOTSUPP: its binding does not allow that (the host's own addresses are not
+ * changed for a script).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "emu/adapter.h"
+#include "emu/adapter_table.h"
+#include "emu/board.h"
+
+struct link_status {
+    bool is_plugged;  /* nobody has pulled the cable or switched the radio off */
+    bool has_carrier; /* the kernel says so, too */
+    bool is_ready;    /* and there is an address: socket.adapter() */
+    enum addressing addressing;
+    uint8_t mac[BOARD_MAC_LEN];
+    unsigned mtu;
+    struct adapter_info info;
+};
+
+struct links {
+    int (*status)(void *ctx, enum adapter_id id, struct link_status *status);
+
+    /* Plug the cable in or out, switch the radio on or off. */
+    int (*plug)(void *ctx, enum adapter_id id, bool is_in);
+
+    /* Give it an address and routes; takes it off DHCP. */
+    int (*set_address)(void *ctx, enum adapter_id id, const struct board_address *address);
+
+    /* Ask for an address by DHCP, or stop asking and keep what there is. */
+    int (*set_dhcp)(void *ctx, enum adapter_id id, bool is_on);
+
+    int (*set_mac)(void *ctx, enum adapter_id id, const uint8_t mac[BOARD_MAC_LEN]);
+
+    /*
+     * Forward what comes in by @from out by @to, under @to's address (NAT, RFC 3022). @to
+     * ADAPTER_NONE ends it.
+     */
+    int (*forward)(void *ctx, enum adapter_id from, int to);
+
+    void *ctx;
+};
