@@ -17,8 +17,9 @@
 #include "emu/board.h"
 
 struct link_status {
-    bool is_plugged;  /* nobody has pulled the cable or switched the radio off */
-    bool has_carrier; /* the kernel says so, too */
+    bool is_on;       /* the module's side: its radio or chip is on, power() */
+    bool is_plugged;  /* the other side: nobody has pulled the cable, the network is there */
+    bool has_carrier; /* the kernel says that both are so */
     bool is_ready;    /* and there is an address: socket.adapter() */
     enum addressing addressing;
     uint8_t mac[BOARD_MAC_LEN];
@@ -29,8 +30,14 @@ struct link_status {
 struct links {
     int (*status)(void *ctx, enum adapter_id id, struct link_status *status);
 
-    /* Plug the cable in or out, switch the radio on or off. */
+    /* Plug the cable in or out, as a hand from outside does: the control socket, a scenario. */
     int (*plug)(void *ctx, enum adapter_id id, bool is_in);
+
+    /*
+     * Switch the module's own side on or off, as the script does by wlan, mobile, netdrv: its radio,
+     * its Ethernet chip. The link is up while it is on and the cable is in.
+     */
+    int (*power)(void *ctx, enum adapter_id id, bool is_on);
 
     /* Give it an address and routes; takes it off DHCP. */
     int (*set_address)(void *ctx, enum adapter_id id, const struct board_address *address);
