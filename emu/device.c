@@ -9,7 +9,8 @@ int device_open(struct device *device, const struct device_config *config)
     struct log_config log = config->log;
     int rc;
 
-    *device = (struct device){ .limits = config->limits, .seed = config->seed, .board = config->board };
+    *device =
+        (struct device){ .limits = config->limits, .seed = config->seed, .board = config->board };
     vclock_init(&device->clock, config->time);
     trace_init(&device->trace, &device->clock, config->trace_fd);
     log.clock = &device->clock;

@@ -7,7 +7,7 @@
 #define CORELIB_FOLDER "/lua/" /* where a module's firmware keeps its own scripts */
 
 struct corelib_file {
-    const char *name; /* "sys" */
+    const char *name;  /* "sys" */
     const char *chunk; /* compiled */
     size_t len;
 };

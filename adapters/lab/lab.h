@@ -44,7 +44,7 @@ struct lab_config {
     struct loop *loop;
     struct timers *timers;
     const struct vclock *clock;
-    struct rng *rng; /* one number is taken: where the search for an address begins */
+    struct rng *rng;       /* one number is taken: where the search for an address begins */
     struct keeper *keeper; /* of a network whose bridge has @ip: there; NULL: on loopback */
     struct endpoint ip;
     struct log *log;
