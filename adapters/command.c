@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "adapters/nets.h"
@@ -88,8 +89,32 @@ static void run_link(const struct commander *commander, char *words[],
     }
 }
 
+static void run_gpio(const struct commander *commander, char *words[],
+                     struct command_answer *answer)
+{
+    static const char *const drives[] = {
+        [GPIO_DRIVE_OPEN] = "open", [GPIO_DRIVE_LOW] = "0", [GPIO_DRIVE_HIGH] = "1"
+    };
+    char *end;
+    unsigned long pin = strtoul(words[1], &end, 10);
+
+    if (*end || !*words[1] || pin >= GPIO_PINS) {
+        command_say(answer, "error: pins are 0 to %d\n", GPIO_PINS - 1);
+        return;
+    }
+    for (int i = 0; i < ARRAY_LEN(drives); i++) {
+        if (strcmp(drives[i], words[2]) != 0)
+            continue;
+        gpio_drive(&commander->device->gpio, (int)pin, (enum gpio_drive)i);
+        command_say(answer, "ok\n");
+        return;
+    }
+    command_say(answer, "error: a pin is driven to 0 or 1, or left open\n");
+}
+
 static const struct command commands[] = {
     { "adapters", 1, "adapters", "list the adapters, their links and addresses", run_adapters },
+    { "gpio", 3, "gpio PIN 0|1|open", "drive a pin from outside, or let go of it", run_gpio },
     { "help", 1, "help", "list the commands", run_help },
     { "link", 3, "link ADAPTER up|down", "plug an adapter's cable in or out", run_link },
 };

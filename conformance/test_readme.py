@@ -75,3 +75,80 @@ def test_the_two_readmes_have_the_same_tables_and_scripts():
         return [line[:2] for line in lines if line.startswith(("|", "```", "#"))]
 
     assert shape(READMES[0]) == shape(READMES[1])
+
+
+# ---- module by module ---------------------------------------------------------------------------
+
+KINDS = {"whole": "完整", "partly": "部分", "stand-in": "替身", "absent": "没有"}
+
+
+def modules(name):
+    """{library: (kind, text)} of the table."""
+    text = (ROOT / name).read_text()
+    kinds = {word: kind for kind, chinese in KINDS.items() for word in (kind, chinese)}
+    table = re.search(r"^## (?:Module by module|逐个模块)$.*?^\|---[^\n]*\n((?:\|[^\n]*\n)+)", text, re.M | re.S)
+    found = {}
+    for row in table.group(1).splitlines():
+        names, kind, rest = (cell.strip() for cell in row[1:-1].split("|", 2))
+        for library in re.findall(r"`(\w+)`", names):
+            assert library not in found, f"{library} is in the table twice"
+            found[library] = kinds[kind], rest
+    return found
+
+
+LIST_GLOBALS = """
+for name, value in pairs(_G) do
+    if type(value) == "table" and name ~= "_G" then log.info("is_table", name) end
+end
+for _, name in ipairs{%s} do
+    log.info(name, type(_G[name]), pcall(require, name))
+end
+os.exit(0)
+"""
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_every_library_of_a_run_is_in_the_module_table(emu, readme):
+    """And what the table says is here is a global or can be required; what it says is absent is not."""
+    table = modules(readme)
+    names = ", ".join(f'"{name}"' for name in table)
+    done = emu.run(LIST_GLOBALS % names)
+    assert done.code == 0, done
+    missing = sorted(set(done.texts("is_table")) - {n for n, (kind, _) in table.items() if kind != "absent"})
+    assert not missing, f"{readme}, Module by module, lacks {missing}"
+    for name, (kind, _) in table.items():
+        is_here = not done.texts(name)[0].startswith("nil false")
+        assert is_here == (kind != "absent"), f"{readme} says that {name} is {kind}"
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_what_the_module_table_says_is_missing_is(emu, readme):
+    """`library.function` in a row of a library that is here in part."""
+    functions = {f for kind, text in modules(readme).values() if kind != "absent"
+                 for f in re.findall(r"`(\w+\.\w+)`", text)}
+    assert functions
+    done = emu.run("".join(f'log.info("{f}", {f})\n' for f in functions) + "os.exit(0)\n")
+    assert {f: done.texts(f) for f in functions} == {f: ["nil"] for f in functions}
+
+
+def test_both_module_tables_say_the_same():
+    assert ({n: kind for n, (kind, _) in modules(READMES[0]).items()}
+            == {n: kind for n, (kind, _) in modules(READMES[1]).items()})
+
+
+def test_a_script_that_ends_on_an_absent_library_is_told(emu):
+    """Lua's plain error, as on a module, and one line more."""
+    absent = [name for name, (kind, _) in modules(READMES[0]).items() if kind == "absent"]
+    scripts = {name: f"{name}.create()\n" for name in absent}
+    scripts["httpplus"] = 'require "httpplus"\n'
+    runs = {name: emu.start(emu.lua(script, f"uses_{name}.lua")) for name, script in scripts.items()}
+    for name, run in runs.items():
+        done = run.finish()
+        assert done.code == 1
+        assert f"luatos-emu: {name}: absent here, see README.md" in done.stderr
+
+
+def test_other_errors_have_no_such_hint(emu):
+    done = emu.run("nothing_of_ours.create()\n")
+    assert done.code == 1
+    assert "absent here" not in done.stderr

@@ -35,11 +35,16 @@ int device_open(struct device *device, const struct device_config *config)
                                                  .trace = &device->trace,
                                                  .rng = &device->rng });
     sntp_init(&device->sntp, &device->net, &device->clock);
+    gpio_init(&device->gpio, &(struct gpio_config){ .timers = &device->timers,
+                                                    .clock = &device->clock,
+                                                    .msgs = &device->msgs,
+                                                    .trace = &device->trace });
     return 0;
 }
 
 void device_close(struct device *device)
 {
+    gpio_fini(&device->gpio);
     sntp_fini(&device->sntp);
     net_fini(&device->net);
     msgq_fini(&device->msgs);

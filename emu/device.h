@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "emu/gpio.h"
 #include "emu/limits.h"
 #include "emu/log.h"
 #include "emu/loop.h"
@@ -56,6 +57,7 @@ struct device {
     struct msgq msgs;
     struct net net;
     struct sntp sntp;
+    struct gpio gpio;
     const struct links *links; /* of the adapters; NULL: they can't be changed. Not owned */
     const struct board *board; /* what the module says of itself. Not owned */
     uint64_t flush_at_us;      /* when what was sent since the turn is passed on at the latest */

@@ -17,6 +17,7 @@ enum msg_kind {
     MSG_KIND_TIMER, /* a script timer fired */
     MSG_KIND_NETC,  /* a socket control has something to say */
     MSG_KIND_TOPIC, /* the firmware publishes a topic */
+    MSG_KIND_GPIO,  /* a watched pin has changed */
 };
 
 struct msg {
@@ -37,6 +38,10 @@ struct msg {
             bool has_number;         /* last argument */
             int number;
         } topic;
+        struct {
+            int pin;
+            uint32_t first, second; /* what its function is told */
+        } gpio;
     } as;
 };
 

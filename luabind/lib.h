@@ -11,6 +11,8 @@ struct msg;
 struct netc;
 struct vm;
 
+int luaopen_gpio(lua_State *L);
+int luaopen_hmeta(lua_State *L);
 int luaopen_socket(lua_State *L);
 int luaopen_zbuff(lua_State *L);
 int luaopen_pack(lua_State *L);
@@ -42,6 +44,9 @@ void firmware_log(lua_State *L, enum log_level level, const char *tag, const cha
 
 /* Socket events and topics, out of the message queue (rtos.receive). */
 void socket_deliver(lua_State *L, const struct msg *msg);
+
+/* A pin has changed. */
+void gpio_deliver(lua_State *L, const struct msg *msg);
 
 /*
  * luaL_testudata() by the metatable's address, as lua_topointer() gives it: the hot path's, where

@@ -220,7 +220,24 @@ static void warn_messages(lua_State *L, struct vm *vm)
                 MODULE_MESSAGES);
 }
 
-/* receive(ms): the next message; sockets' are handled here, timers' are returned. */
+/* False: it is a timer's, which rtos.receive returns. */
+static bool deliver(lua_State *L, const struct msg *msg)
+{
+    switch (msg->kind) {
+    case MSG_KIND_TIMER:
+        return false;
+    case MSG_KIND_NETC:
+    case MSG_KIND_TOPIC:
+        socket_deliver(L, msg);
+        break;
+    case MSG_KIND_GPIO:
+        gpio_deliver(L, msg);
+        break;
+    }
+    return true;
+}
+
+/* receive(ms): the next message; timers' are returned, all others are handled here. */
 static int rtos_receive(lua_State *L)
 {
     struct vm *vm = vm_of(L);
@@ -245,10 +262,8 @@ static int rtos_receive(lua_State *L)
         }
         warn_messages(L, vm);
     }
-    if (msg.kind != MSG_KIND_TIMER) {
-        socket_deliver(L, &msg);
+    if (deliver(L, &msg))
         return 0;
-    }
     lua_pushinteger(L, MSG_TIMER);
     lua_pushinteger(L, msg.as.timer.id);
     lua_pushinteger(L, msg.as.timer.repeat_left);

@@ -15,6 +15,7 @@
 #include "emu/device.h"
 #include "emu/exit_code.h"
 #include "emu/vfs.h"
+#include "luabind/absent.h"
 #include "luabind/call.h"
 #include "luabind/corelib.h"
 #include "luabind/lib.h"
@@ -409,6 +410,8 @@ static void open_libraries(lua_State *L)
         { "zbuff", luaopen_zbuff },
         { "pack", luaopen_pack },
         { "fs", luaopen_fs },
+        { "gpio", luaopen_gpio },
+        { "hmeta", luaopen_hmeta },
         { "socket", luaopen_socket },
         { LUA_IOLIBNAME, luaopen_luatos_io },
         { LUA_OSLIBNAME, luaopen_luatos_os },
@@ -501,11 +504,14 @@ static int report_end(struct vm *vm, const char *message)
     struct log *log = &vm->config.device->log;
     const char *line_end = strpbrk(message, "\r\n");
     int line_len = line_end ? (int)(line_end - message) : (int)strlen(message);
+    const char *absent = absent_in_message(message);
 
     log_firmware(log, LOG_LEVEL_ERROR, "main", "Luat: ");
     log_firmware(log, LOG_LEVEL_ERROR, "main", "%s", message);
     log_firmware(log, LOG_LEVEL_ERROR, "main", "Lua VM exit!! reboot in %dms", REBOOT_MS);
     log_say(log, "%.*s (a module would start again in %d s)", line_len, message, REBOOT_MS / 1000);
+    if (absent)
+        log_say(log, "%s: absent here, see README.md, Module by module", absent);
     return EXIT_CODE_SCRIPT;
 }
 

@@ -54,6 +54,7 @@ struct vm {
     struct script_timer **timers; /* hash by id; rtos.c */
     size_t timers_buckets, timers_count;
     bool warned_timers, warned_messages;
+    uint32_t told_stand_ins; /* bits: enum stand_in */
 
     const void *netc_metatable, *zbuff_metatable; /* the registry keeps them */
     lua_CFunction print, tostring;                /* the globals of these names at start */

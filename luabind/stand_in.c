@@ -1,0 +1,26 @@
+#include "luabind/stand_in.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+#include "luabind/lib.h"
+#include "luabind/vm.h"
+
+static const char *const texts[] = {
+    [STAND_IN_GPIO] =
+        "gpio: there are no pins: an output is remembered, an input reads its pull or "
+        "what `luatos-emu ctl PATH gpio PIN 0|1` drives",
+    [STAND_IN_HMETA] = "hmeta: there is no module to ask: what it says is the board's",
+};
+static_assert(sizeof(texts) / sizeof(texts[0]) == STAND_IN_COUNT, "a stand-in lacks its text");
+static_assert(STAND_IN_COUNT <= 32, "vm.told_stand_ins has too few bits");
+
+void stand_in(lua_State *L, enum stand_in which)
+{
+    struct vm *vm = vm_of(L);
+
+    if (vm->told_stand_ins & 1U << which)
+        return;
+    vm->told_stand_ins |= 1U << which;
+    warn_script(L, "%s", texts[which]);
+}

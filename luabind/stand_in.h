@@ -1,0 +1,11 @@
+/*
+ * stand_in: libraries that are here so that scripts get as far as their network, without the
+ * hardware that they are for. Each says so once a run, at the place that used it first.
+ */
+#pragma once
+
+#include <lua.h>
+
+enum stand_in { STAND_IN_GPIO, STAND_IN_HMETA, STAND_IN_COUNT };
+
+void stand_in(lua_State *L, enum stand_in which);
