@@ -1,6 +1,5 @@
 #include "emu/msgq.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +14,11 @@ void msgq_init(struct msgq *queue)
 
 void msgq_fini(struct msgq *queue)
 {
+    struct msg msg;
+
+    while (msgq_take(queue, &msg))
+        ;
+    free(queue->taken);
     free(queue->ring);
     *queue = (struct msgq){ 0 };
 }
@@ -27,7 +31,9 @@ static void grow(struct msgq *queue)
     for (size_t i = 0; i < queue->count; i++)
         ring[i] = queue->ring[(queue->head + i) & (queue->cap - 1)];
     free(queue->ring);
-    *queue = (struct msgq){ .ring = ring, .count = queue->count, .cap = cap };
+    queue->ring = ring;
+    queue->cap = cap;
+    queue->head = 0;
 }
 
 void msgq_post(struct msgq *queue, const struct msg *msg)
@@ -40,35 +46,61 @@ void msgq_post(struct msgq *queue, const struct msg *msg)
 
 bool msgq_take(struct msgq *queue, struct msg *msg)
 {
+    free(queue->taken);
+    queue->taken = NULL;
     if (!queue->count)
         return false;
     *msg = queue->ring[queue->head];
     queue->head = (queue->head + 1) & (queue->cap - 1);
     queue->count--;
+    if (msg->kind == MSG_KIND_TOPIC)
+        queue->taken = msg->as.topic;
     return true;
 }
 
-static struct msg topic(const char *name, const char *text)
+struct topic_arg topic_number(int number)
 {
-    struct msg msg = { .kind = MSG_KIND_TOPIC, .as.topic.name = name };
+    return (struct topic_arg){ .kind = TOPIC_ARG_NUMBER, .number = number };
+}
 
-    if (text)
-        (void)snprintf(msg.as.topic.text, sizeof(msg.as.topic.text), "%s", text);
-    return msg;
+struct topic_arg topic_bytes(const void *bytes, size_t len)
+{
+    struct topic_arg arg = { .kind = TOPIC_ARG_TEXT, .len = len };
+
+    if (arg.len > sizeof(arg.text) - 1)
+        arg.len = sizeof(arg.text) - 1;
+    memcpy(arg.text, bytes, arg.len);
+    return arg;
+}
+
+struct topic_arg topic_text(const char *text)
+{
+    return topic_bytes(text, strlen(text));
+}
+
+void msgq_publish(struct msgq *queue, const struct topic *topic)
+{
+    struct msg msg = { .kind = MSG_KIND_TOPIC, .as.topic = xcalloc(1, sizeof(*topic)) };
+
+    *msg.as.topic = *topic;
+    msgq_post(queue, &msg);
 }
 
 void msgq_post_topic(struct msgq *queue, const char *name, const char *text)
 {
-    struct msg msg = topic(name, text);
+    struct topic topic = { .name = name };
 
-    msgq_post(queue, &msg);
+    if (text)
+        topic.args[0] = topic_text(text);
+    msgq_publish(queue, &topic);
 }
 
 void msgq_post_topic_number(struct msgq *queue, const char *name, const char *text, int number)
 {
-    struct msg msg = topic(name, text);
+    struct topic topic = { .name = name };
 
-    msg.as.topic.has_number = true;
-    msg.as.topic.number = number;
-    msgq_post(queue, &msg);
+    if (text)
+        topic.args[0] = topic_text(text);
+    topic.args[text ? 1 : 0] = topic_number(number);
+    msgq_publish(queue, &topic);
 }

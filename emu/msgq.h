@@ -11,7 +11,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MSG_TEXT_MAX 48 /* an IPv6 address as text and its end */
+#define TOPIC_ARGS_MAX 4
+#define TOPIC_TEXT_MAX 48 /* an IPv6 address as text and its end; an SSID */
+
+enum topic_arg_kind {
+    TOPIC_ARG_NONE, /* no argument, nor is any that follows */
+    TOPIC_ARG_NUMBER,
+    TOPIC_ARG_TEXT, /* bytes: a MAC too */
+};
+
+struct topic_arg {
+    enum topic_arg_kind kind;
+    int number;
+    size_t len;
+    char text[TOPIC_TEXT_MAX]; /* ends with a 0 that is not counted */
+};
+
+/* What the firmware publishes. */
+struct topic {
+    const char *name; /* static: "IP_READY" */
+    struct topic_arg args[TOPIC_ARGS_MAX];
+};
+
+struct topic_arg topic_number(int number);
+struct topic_arg topic_text(const char *text); /* cut to what has room */
+struct topic_arg topic_bytes(const void *bytes, size_t len);
 
 enum msg_kind {
     MSG_KIND_TIMER, /* a script timer fired */
@@ -33,21 +57,17 @@ struct msg {
             int param;     /* 0 or -1 */
         } netc;
         struct {
-            const char *name;        /* static: "IP_READY" */
-            char text[MSG_TEXT_MAX]; /* first argument; "": none */
-            bool has_number;         /* last argument */
-            int number;
-        } topic;
-        struct {
             int pin;
             uint32_t first, second; /* what its function is told */
         } gpio;
+        struct topic *topic; /* the queue's, until the next msgq_take() */
     } as;
 };
 
 struct msgq {
     struct msg *ring;
     size_t head, count, cap; /* cap is a power of two */
+    struct topic *taken;     /* of the message that was taken last; NULL: it had none */
 };
 
 void msgq_init(struct msgq *queue);
@@ -57,6 +77,9 @@ void msgq_post(struct msgq *queue, const struct msg *msg);
 /* Take the oldest message; false when there is none. */
 bool msgq_take(struct msgq *queue, struct msg *msg);
 
-/* A topic as firmware publishes it; @text NULL: without. */
+/* A topic as firmware publishes it; copied. */
+void msgq_publish(struct msgq *queue, const struct topic *topic);
+
+/* With these arguments; @text NULL: without. */
 void msgq_post_topic(struct msgq *queue, const char *name, const char *text);
 void msgq_post_topic_number(struct msgq *queue, const char *name, const char *text, int number);

@@ -130,10 +130,9 @@ static void assert_topic(struct fake_device *fake, const char *name, const char 
 
     assert_true(msgq_take(&fake->device.msgs, &msg));
     assert_int_equal(msg.kind, MSG_KIND_TOPIC);
-    assert_string_equal(msg.as.topic.name, name);
-    assert_string_equal(msg.as.topic.text, text);
-    assert_true(msg.as.topic.has_number);
-    assert_int_equal(msg.as.topic.number, 5);
+    assert_string_equal(msg.as.topic->name, name);
+    assert_string_equal(msg.as.topic->args[0].text, text);
+    assert_int_equal(msg.as.topic->args[*text ? 1 : 0].number, 5);
 }
 
 /* Section 7.1: IP_READY(ip, adapter), IP_LOSE(adapter) */

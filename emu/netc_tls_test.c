@@ -89,7 +89,7 @@ static void a_link_that_goes_down_during_the_handshake_fails_it_once(void **stat
     fake_link(fake->adapter, false);
     fake_deliver(fake);
     assert_true(msgq_take(&fake->device.msgs, &msg));
-    assert_string_equal(msg.as.topic.name, "IP_LOSE");
+    assert_string_equal(msg.as.topic->name, "IP_LOSE");
     assert_failed_once(fake, netc, "TLS handshake: the connection broke: Network is down (");
 }
 

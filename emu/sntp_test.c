@@ -102,10 +102,10 @@ static void assert_told(struct fake_device *fake, const char *topic)
 
     assert_true(msgq_take(&fake->device.msgs, &msg));
     assert_int_equal(msg.kind, MSG_KIND_TOPIC);
-    assert_string_equal(msg.as.topic.name, topic);
-    assert_string_equal(msg.as.topic.text, "");
-    assert_int_equal(msg.as.topic.has_number, strcmp(topic, "NTP_UPDATE") == 0);
-    assert_int_equal(msg.as.topic.number, 0);
+    assert_string_equal(msg.as.topic->name, topic);
+    assert_int_equal(msg.as.topic->args[0].kind,
+                     strcmp(topic, "NTP_UPDATE") == 0 ? TOPIC_ARG_NUMBER : TOPIC_ARG_NONE);
+    assert_int_equal(msg.as.topic->args[0].number, 0);
     assert_false(msgq_take(&fake->device.msgs, &msg));
 }
 

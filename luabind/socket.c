@@ -474,22 +474,25 @@ static void deliver_netc(lua_State *L, const struct msg *msg)
     }
 }
 
-static void deliver_topic(lua_State *L, const struct msg *msg)
+static void push_topic_arg(lua_State *L, const struct topic_arg *arg)
 {
-    int args = 1;
+    if (arg->kind == TOPIC_ARG_NUMBER) {
+        lua_pushinteger(L, arg->number);
+    } else {
+        lua_pushlstring(L, arg->text, arg->len);
+    }
+}
+
+static void deliver_topic(lua_State *L, const struct topic *topic)
+{
+    int args = 0;
 
     if (!push_global_function(L, "sys_pub"))
         return;
-    lua_pushstring(L, msg->as.topic.name);
-    if (msg->as.topic.text[0]) {
-        lua_pushstring(L, msg->as.topic.text);
-        args++;
-    }
-    if (msg->as.topic.has_number) {
-        lua_pushinteger(L, msg->as.topic.number);
-        args++;
-    }
-    call_script(L, args);
+    lua_pushstring(L, topic->name);
+    while (args < TOPIC_ARGS_MAX && topic->args[args].kind != TOPIC_ARG_NONE)
+        push_topic_arg(L, &topic->args[args++]);
+    call_script(L, 1 + args);
 }
 
 void socket_deliver(lua_State *L, const struct msg *msg)
@@ -497,7 +500,7 @@ void socket_deliver(lua_State *L, const struct msg *msg)
     if (msg->kind == MSG_KIND_NETC) {
         deliver_netc(L, msg);
     } else {
-        deliver_topic(L, msg);
+        deliver_topic(L, msg->as.topic);
     }
 }
 
