@@ -197,6 +197,8 @@ static int add_place(struct child *child)
     child->here = child->places_count;
     child->places[child->places_count++] = ns;
     rc = netlink_set_up("lo", true);
+    if (rc == 0) /* the keeper's own group may send echo requests, icmp(7) */
+        rc = write_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
     /* servers there may have the well-known ports, and nobody has privileges */
     return rc < 0 ? rc : write_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
 }

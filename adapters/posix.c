@@ -29,12 +29,12 @@ static struct psock *to_psock(const struct adapter *adapter, int sid)
     return posix->socks[sid];
 }
 
-int posix_socket(const struct posix *posix, int domain, int type)
+int posix_socket_of(const struct posix *posix, int domain, int type, int protocol)
 {
     const char *ifname = posix->config.ifname;
     int fd = posix->config.keeper
-                 ? keeper_socket(posix->config.keeper, posix->config.place, domain, type, 0)
-                 : socket(domain, type, 0);
+                 ? keeper_socket(posix->config.keeper, posix->config.place, domain, type, protocol)
+                 : socket(domain, type, protocol);
 
     if (fd < 0)
         return posix->config.keeper ? fd : -errno;
@@ -46,6 +46,11 @@ int posix_socket(const struct posix *posix, int domain, int type)
         return rc;
     }
     return fd;
+}
+
+int posix_socket(const struct posix *posix, int domain, int type)
+{
+    return posix_socket_of(posix, domain, type, 0);
 }
 
 socklen_t endpoint_to_sockaddr(const struct endpoint *ep, struct sockaddr_storage *storage)
@@ -279,6 +284,7 @@ static void op_free(struct adapter *adapter)
             psock_free(posix->socks[sid]);
     timer_stop(posix->config.timers, &posix->sweep_timer);
     posix_unwatch_link(posix);
+    posix_icmp_close(posix);
     free(posix->socks);
     free(posix->free_sids);
     byteq_fini(&posix->spare);
@@ -301,6 +307,7 @@ static const struct adapter_ops posix_ops = {
     .unacked = op_unacked,
     .disconnect = op_disconnect,
     .close = op_close,
+    .echo = posix_icmp_echo,
     .flush = op_flush,
     .active = op_active,
     .free = op_free,

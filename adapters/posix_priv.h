@@ -1,4 +1,4 @@
-/* Included by posix.c, posix_link.c, posix_tcp.c and posix_udp.c only. */
+/* Included by posix.c and posix_icmp.c, posix_link.c, posix_tcp.c, posix_udp.c only. */
 #pragma once
 
 #include <sys/socket.h>
@@ -67,6 +67,15 @@ struct stage {
     } parts[STAGE_PARTS_MAX];
 };
 
+/* The echo request that is waited for, and the socket of all of them. */
+struct posix_icmp {
+    struct loop_fd source;
+    bool is_open, is_raw;
+    uint32_t tag; /* 0: none is waited for */
+    uint16_t id, sequence;
+    struct endpoint to;
+};
+
 struct posix {
     struct adapter base;
     struct posix_config config;
@@ -88,12 +97,14 @@ struct posix {
     struct timer sweep_timer;
 
     uint8_t *scratch; /* UDP: where datagrams land */
+    struct posix_icmp icmp;
 };
 
 struct posix *to_posix(const struct adapter *adapter);
 
 /* As socket(2), where the adapter is; on its interface. A descriptor or -errno. */
 int posix_socket(const struct posix *posix, int domain, int type);
+int posix_socket_of(const struct posix *posix, int domain, int type, int protocol);
 
 /* posix_link.c */
 void posix_unwatch_link(struct posix *posix);
@@ -127,3 +138,7 @@ ssize_t posix_udp_send(struct psock *sock, const void *data, size_t len, const s
 ssize_t posix_udp_recv(struct psock *sock, void *data, size_t cap, struct endpoint *from);
 ssize_t posix_udp_pending(const struct psock *sock);
 void posix_udp_close(struct psock *sock);
+
+/* posix_icmp.c */
+int posix_icmp_echo(struct adapter *adapter, uint32_t tag, const struct endpoint *to, size_t len);
+void posix_icmp_close(struct posix *posix);

@@ -35,6 +35,7 @@ enum net_event_type {
     NET_EVENT_REMOTE_CLOSED, /* the peer sent FIN; what it sent before can still be read */
     NET_EVENT_CLOSED,        /* disconnect() is done */
     NET_EVENT_ERROR,         /* the connection is broken or was not made; @arg is an errno */
+    NET_EVENT_ECHO,          /* echo() was answered; @arg is the answer's time to live, 0: unknown */
 };
 
 struct net_event {
@@ -119,6 +120,13 @@ struct adapter_ops {
 
     /* Close at once, whatever its state; no event follows. */
     void (*close)(struct adapter *adapter, int sid);
+
+    /*
+     * Optional. Send an ICMP echo request (RFC 792) with @len bytes of data to an IPv4 address; ECHO
+     * with @tag follows if it is answered. Only the last request's answer is waited for. -EACCES:
+     * the system does not allow it.
+     */
+    int (*echo)(struct adapter *adapter, uint32_t tag, const struct endpoint *to, size_t len);
 
     /* Optional. Pass on what send() has gathered since the last flush. */
     void (*flush)(struct adapter *adapter);

@@ -39,12 +39,14 @@ int device_open(struct device *device, const struct device_config *config)
                                                     .clock = &device->clock,
                                                     .msgs = &device->msgs,
                                                     .trace = &device->trace });
+    pings_init(&device->pings, &device->net);
     return 0;
 }
 
 void device_close(struct device *device)
 {
     gpio_fini(&device->gpio);
+    pings_fini(&device->pings);
     sntp_fini(&device->sntp);
     net_fini(&device->net);
     msgq_fini(&device->msgs);

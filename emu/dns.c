@@ -284,6 +284,7 @@ static void handle_tcp(struct dns_query *query, const struct net_event *event)
     case NET_EVENT_DNS_DONE:
     case NET_EVENT_LISTENING:
     case NET_EVENT_CLIENT:
+    case NET_EVENT_ECHO:
     case NET_EVENT_TX_ACKED:
         break;
     }

@@ -207,6 +207,16 @@ static void op_free(struct adapter *adapter)
     free(fake);
 }
 
+static int op_echo(struct adapter *adapter, uint32_t tag, const struct endpoint *to, size_t len)
+{
+    struct fake_adapter *fake = to_fake(adapter);
+
+    fake->echo_tag = tag;
+    fake->echo_to = *to;
+    fake->echo_len = len;
+    return fake->echo_rc;
+}
+
 static const struct adapter_ops fake_ops = {
     .name = "fake",
     .deterministic = true,
@@ -221,6 +231,7 @@ static const struct adapter_ops fake_ops = {
     .pending = op_pending,
     .unacked = op_unacked,
     .disconnect = op_disconnect,
+    .echo = op_echo,
     .close = op_close,
     .flush = op_flush,
     .active = op_active,
@@ -267,6 +278,12 @@ void fake_report(struct fake_adapter *fake, const struct fake_sock *sock, enum n
 {
     net_post(fake->base.net,
              &(struct net_event){ .type = type, .tag = sock->spec.tag, .arg = arg });
+}
+
+void fake_echo(struct fake_adapter *fake, uint8_t ttl)
+{
+    net_post(fake->base.net,
+             &(struct net_event){ .type = NET_EVENT_ECHO, .tag = fake->echo_tag, .arg = ttl });
 }
 
 void fake_link(struct fake_adapter *fake, bool up)

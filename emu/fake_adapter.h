@@ -54,6 +54,10 @@ struct fake_adapter {
     bool reports_at_once;                     /* connect() reports before it returns: CONNECTED, */
     int error_at_once;                        /* or ERROR, if this errno is not 0 */
     unsigned flushes, disconnects;
+    int echo_rc; /* of echo() */
+    uint32_t echo_tag;
+    struct endpoint echo_to; /* the last request; family none: there was none */
+    size_t echo_len;
     struct fake_sock *socks[FAKE_SOCKS_MAX];
     int socks_count; /* the newest is the last; numbers begin at 0 */
 };
@@ -72,6 +76,9 @@ size_t fake_open_count(const struct fake_adapter *fake);
 /* Report @type for @sock, as the network would; also for a socket that is closed meanwhile. */
 void fake_report(struct fake_adapter *fake, const struct fake_sock *sock, enum net_event_type type,
                  uint32_t arg);
+
+/* The last echo request is answered. */
+void fake_echo(struct fake_adapter *fake, uint8_t ttl);
 
 /* The cable. */
 void fake_link(struct fake_adapter *fake, bool up);

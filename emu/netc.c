@@ -57,6 +57,7 @@ static const char *const event_names[] = {
     [NET_EVENT_REMOTE_CLOSED] = "remote closed",
     [NET_EVENT_CLOSED] = "closed",
     [NET_EVENT_ERROR] = "error",
+    [NET_EVENT_ECHO] = "echo",
 };
 
 const char *netc_state_name(enum netc_state state)
@@ -541,6 +542,7 @@ static enum netc_verdict on_wait_dns(struct netc *netc, const struct net_event *
     case NET_EVENT_REMOTE_CLOSED:
     case NET_EVENT_CLOSED:
     case NET_EVENT_ERROR:
+    case NET_EVENT_ECHO:
         break;
     }
     return NETC_VERDICT_PENDING;
@@ -587,6 +589,7 @@ static enum netc_verdict on_connecting(struct netc *netc, const struct net_event
     case NET_EVENT_CLIENT:
     case NET_EVENT_RX:
     case NET_EVENT_TX_ACKED:
+    case NET_EVENT_ECHO:
         break;
     }
     return NETC_VERDICT_PENDING;
@@ -613,6 +616,7 @@ static enum netc_verdict on_shakehand(struct netc *netc, const struct net_event 
     case NET_EVENT_CONNECTED:
     case NET_EVENT_LISTENING:
     case NET_EVENT_CLIENT:
+    case NET_EVENT_ECHO:
         break;
     }
     return NETC_VERDICT_PENDING;
@@ -650,6 +654,7 @@ static enum netc_verdict on_online(struct netc *netc, const struct net_event *ev
     case NET_EVENT_CONNECTED:
     case NET_EVENT_LISTENING:
     case NET_EVENT_CLIENT:
+    case NET_EVENT_ECHO:
         break;
     }
     return NETC_VERDICT_PENDING;
@@ -675,6 +680,7 @@ static enum netc_verdict on_listen(struct netc *netc, const struct net_event *ev
     case NET_EVENT_LISTENING:
     case NET_EVENT_RX:
     case NET_EVENT_TX_ACKED:
+    case NET_EVENT_ECHO:
         break;
     }
     return NETC_VERDICT_PENDING;
@@ -705,6 +711,7 @@ static enum netc_verdict on_disconnecting(struct netc *netc, const struct net_ev
     case NET_EVENT_CLIENT:
     case NET_EVENT_RX:
     case NET_EVENT_TX_ACKED:
+    case NET_EVENT_ECHO:
         break;
     }
     return NETC_VERDICT_PENDING;

@@ -232,6 +232,7 @@ static void handle_event(struct sock_owner *owner, const struct net_event *event
     case NET_EVENT_CONNECTED:
     case NET_EVENT_LISTENING:
     case NET_EVENT_CLIENT:
+    case NET_EVENT_ECHO:
     case NET_EVENT_TX_ACKED:
     case NET_EVENT_REMOTE_CLOSED:
     case NET_EVENT_CLOSED:
