@@ -35,7 +35,7 @@ enum net_event_type {
     NET_EVENT_REMOTE_CLOSED, /* the peer sent FIN; what it sent before can still be read */
     NET_EVENT_CLOSED,        /* disconnect() is done */
     NET_EVENT_ERROR,         /* the connection is broken or was not made; @arg is an errno */
-    NET_EVENT_ECHO,          /* echo() was answered; @arg is the answer's time to live, 0: unknown */
+    NET_EVENT_ECHO, /* echo() was answered; @arg is the answer's time to live, 0: unknown */
 };
 
 struct net_event {

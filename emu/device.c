@@ -40,12 +40,14 @@ int device_open(struct device *device, const struct device_config *config)
                                                     .msgs = &device->msgs,
                                                     .trace = &device->trace });
     pings_init(&device->pings, &device->net);
+    netdrv_init(&device->netdrv, device);
     return 0;
 }
 
 void device_close(struct device *device)
 {
     gpio_fini(&device->gpio);
+    netdrv_fini(&device->netdrv);
     pings_fini(&device->pings);
     sntp_fini(&device->sntp);
     net_fini(&device->net);

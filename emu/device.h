@@ -25,6 +25,7 @@
 #include "emu/loop.h"
 #include "emu/msgq.h"
 #include "emu/net.h"
+#include "emu/netdrv.h"
 #include "emu/ping.h"
 #include "emu/rng.h"
 #include "emu/sntp.h"
@@ -60,6 +61,7 @@ struct device {
     struct sntp sntp;
     struct gpio gpio;
     struct pings pings;
+    struct netdrv netdrv;
     const struct links *links; /* of the adapters; NULL: they can't be changed. Not owned */
     const struct board *board; /* what the module says of itself. Not owned */
     uint64_t flush_at_us;      /* when what was sent since the turn is passed on at the latest */

@@ -55,3 +55,18 @@ struct links {
 
     void *ctx;
 };
+
+/*
+ * The same of a device, whatever stands behind it. Where nothing does, or it can't switch a link,
+ * the device alone believes that the link is off: its adapter is not ready, its sockets break. 0 or
+ * -errno.
+ */
+struct device;
+
+int links_status(const struct device *device, enum adapter_id id, struct link_status *status);
+int links_power(struct device *device, enum adapter_id id, bool is_on);
+int links_set_address(struct device *device, enum adapter_id id,
+                      const struct board_address *address);
+int links_set_dhcp(struct device *device, enum adapter_id id, bool is_on);
+int links_set_mac(struct device *device, enum adapter_id id, const uint8_t mac[BOARD_MAC_LEN]);
+int links_forward(struct device *device, enum adapter_id from, int to);

@@ -55,6 +55,8 @@ bool msgq_take(struct msgq *queue, struct msg *msg)
     queue->count--;
     if (msg->kind == MSG_KIND_TOPIC)
         queue->taken = msg->as.topic;
+    if (msg->kind == MSG_KIND_NOTE)
+        queue->taken = msg->as.note;
     return true;
 }
 
@@ -83,6 +85,14 @@ void msgq_publish(struct msgq *queue, const struct topic *topic)
     struct msg msg = { .kind = MSG_KIND_TOPIC, .as.topic = xcalloc(1, sizeof(*topic)) };
 
     *msg.as.topic = *topic;
+    msgq_post(queue, &msg);
+}
+
+void msgq_note(struct msgq *queue, const struct sock_note *note)
+{
+    struct msg msg = { .kind = MSG_KIND_NOTE, .as.note = xcalloc(1, sizeof(*note)) };
+
+    *msg.as.note = *note;
     msgq_post(queue, &msg);
 }
 

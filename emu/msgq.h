@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "emu/endpoint.h"
+
 #define TOPIC_ARGS_MAX 4
 #define TOPIC_TEXT_MAX 48 /* an IPv6 address as text and its end; an SSID */
 
@@ -42,6 +44,17 @@ enum msg_kind {
     MSG_KIND_NETC,  /* a socket control has something to say */
     MSG_KIND_TOPIC, /* the firmware publishes a topic */
     MSG_KIND_GPIO,  /* a watched pin has changed */
+    MSG_KIND_NOTE,  /* for who listens to an adapter's sockets */
+};
+
+#define NOTE_DOMAIN_MAX 256
+
+/* What netdrv.on's function is told. */
+struct sock_note {
+    int adapter;                    /* its number */
+    const char *event, *proto;      /* static */
+    struct endpoint remote, online; /* what it connects to, what it got; family none: not known */
+    char domain[NOTE_DOMAIN_MAX];   /* "": connects to an address */
 };
 
 struct msg {
@@ -60,14 +73,15 @@ struct msg {
             int pin;
             uint32_t first, second; /* what its function is told */
         } gpio;
-        struct topic *topic; /* the queue's, until the next msgq_take() */
+        struct topic *topic;    /* the queue's, until the next msgq_take() */
+        struct sock_note *note; /* likewise */
     } as;
 };
 
 struct msgq {
     struct msg *ring;
     size_t head, count, cap; /* cap is a power of two */
-    struct topic *taken;     /* of the message that was taken last; NULL: it had none */
+    void *taken;             /* what came with the message that was taken last */
 };
 
 void msgq_init(struct msgq *queue);
@@ -80,6 +94,9 @@ bool msgq_take(struct msgq *queue, struct msg *msg);
 /* A topic as firmware publishes it; copied. */
 void msgq_publish(struct msgq *queue, const struct topic *topic);
 
-/* With these arguments; @text NULL: without. */
+/* Copied, too. */
+void msgq_note(struct msgq *queue, const struct sock_note *note);
+
+/* A topic with these arguments; @text NULL: without. */
 void msgq_post_topic(struct msgq *queue, const char *name, const char *text);
 void msgq_post_topic_number(struct msgq *queue, const char *name, const char *text, int number);

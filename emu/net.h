@@ -46,6 +46,8 @@ struct net {
     bool is_default_chosen; /* by the script, not by registering adapters */
     int last_number;        /* last registered; -1: none is */
 
+    bool is_noted[ADAPTER_COUNT]; /* somebody listens to its sockets, by netdrv.on */
+
     struct handles netc_ids; /* of struct netc */
     struct handles tags;     /* of struct sock_owner */
     struct list netcs;

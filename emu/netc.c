@@ -130,6 +130,7 @@ struct netc *netc_new(struct net *net, struct adapter *adapter)
     net->netcs_count++;
     trace_emit(net->config.trace, "netc.new", "{s:i, s:s}", "netc", (int)netc->serial, "adapter",
                adapter_name((enum adapter_id)adapter->id));
+    netc_note(netc, "create");
     return netc;
 }
 
@@ -137,6 +138,7 @@ void netc_free(struct netc *netc)
 {
     struct net *net = netc->net;
 
+    netc_note(netc, "release");
     netc_close(netc);
     netc_tls_fini(netc);
     trace_emit(net->config.trace, "netc.free", "{s:i}", "netc", (int)netc->serial);
@@ -240,6 +242,7 @@ static int open_to(struct netc *netc, const struct endpoint *remote)
     netc_debug(netc, "connect to %s", endpoint_text(remote, text));
     sid = netc->adapter->ops->connect(netc->adapter, &spec, remote);
     netc->sid = sid < 0 ? -1 : sid;
+    netc_note(netc, sid < 0 ? "error" : "connecting");
     return sid < 0 ? sid : 0;
 }
 
@@ -751,6 +754,7 @@ void netc_handle(struct netc *netc, const struct net_event *event)
     enum netc_report report;
 
     netc_debug(netc, "%s in %s", event_names[event->type], states[netc->state].name);
+    netc_note_event(netc, event);
     verdict = states[netc->state].handle(netc, event);
     if (verdict == NETC_VERDICT_PENDING) {
         if (netc->has_rx) /* unread data is announced with whatever else happens */

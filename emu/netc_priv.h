@@ -1,4 +1,4 @@
-/* Included by netc.c, netc_data.c and netc_tls.c only. */
+/* Included by netc.c, netc_data.c, netc_note.c and netc_tls.c only. */
 #pragma once
 
 #include "emu/netc.h"
@@ -40,3 +40,9 @@ void netc_tls_stop(struct netc *netc);
 
 /* Plain again: give the context back. */
 void netc_tls_fini(struct netc *netc);
+
+/* ---- netc_note.c ---- */
+
+/* Tell who listens by netdrv.on. */
+void netc_note(const struct netc *netc, const char *event);
+void netc_note_event(const struct netc *netc, const struct net_event *event);

@@ -9,6 +9,7 @@
 
 struct msg;
 struct netc;
+struct sock_note;
 struct vm;
 
 int luaopen_gpio(lua_State *L);
@@ -22,6 +23,8 @@ int luaopen_json(lua_State *L);
 int luaopen_mcu(lua_State *L);
 int luaopen_timer(lua_State *L);
 int luaopen_rtc(lua_State *L);
+int luaopen_icmp(lua_State *L);
+int luaopen_netdrv(lua_State *L);
 int luaopen_luatos_os(lua_State *L);
 int luaopen_luatos_io(lua_State *L);
 int luaopen_fs(lua_State *L);
@@ -47,6 +50,11 @@ void socket_deliver(lua_State *L, const struct msg *msg);
 
 /* A pin has changed. */
 void gpio_deliver(lua_State *L, const struct msg *msg);
+
+/* What an adapter's sockets do, to the function that netdrv.on was given. */
+void netdrv_deliver(lua_State *L, const struct sock_note *note);
+
+int icmp_ping(lua_State *L); /* netdrv.ping, too */
 
 /*
  * luaL_testudata() by the metatable's address, as lua_topointer() gives it: the hot path's, where

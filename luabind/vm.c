@@ -413,6 +413,8 @@ static void open_libraries(lua_State *L)
         { "gpio", luaopen_gpio },
         { "hmeta", luaopen_hmeta },
         { "socket", luaopen_socket },
+        { "icmp", luaopen_icmp },
+        { "netdrv", luaopen_netdrv },
         { LUA_IOLIBNAME, luaopen_luatos_io },
         { LUA_OSLIBNAME, luaopen_luatos_os },
     };
