@@ -79,7 +79,7 @@ static void run_link(const struct commander *commander, char *words[],
         command_say(answer, "error: a link goes up or down\n");
         return;
     }
-    rc = nets_set_link(commander->nets, commander->device, (enum adapter_id)id, is_up);
+    rc = nets_set_link(commander->nets, (enum adapter_id)id, is_up);
     if (rc == -ENODEV) {
         command_say(answer, "error: this board has no %s\n", words[1]);
     } else if (rc < 0) {

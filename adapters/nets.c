@@ -123,9 +123,65 @@ static int plug(struct nets *nets, struct device *device, enum adapter_id id,
     return config.keeper || *config.ifname ? posix_watch_link(adapter) : 0;
 }
 
+/* ---- links ----------------------------------------------------------------------------------------- */
+
+/* Up while it is on and the cable is in. */
+static int apply_link(struct nets *nets, enum adapter_id id)
+{
+    bool is_up = !nets->is_off[id] && !nets->is_unplugged[id];
+
+    if (!nets->device->net.adapters[id])
+        return -ENODEV;
+    if (nets->places[id])
+        return keeper_set_link(nets->own, nets->places[id], is_up);
+    net_post(&nets->device->net,
+             &(struct net_event){ .type = is_up ? NET_EVENT_LINK_UP : NET_EVENT_LINK_DOWN,
+                                  .arg = (uint32_t)id });
+    return 0;
+}
+
+int nets_set_link(struct nets *nets, enum adapter_id id, bool is_in)
+{
+    nets->is_unplugged[id] = !is_in;
+    return apply_link(nets, id);
+}
+
+static int link_plug(void *ctx, enum adapter_id id, bool is_in)
+{
+    return nets_set_link(ctx, id, is_in);
+}
+
+static int link_power(void *ctx, enum adapter_id id, bool is_on)
+{
+    struct nets *nets = ctx;
+
+    nets->is_off[id] = !is_on;
+    return apply_link(nets, id);
+}
+
+static int link_status(void *ctx, enum adapter_id id, struct link_status *status)
+{
+    const struct nets *nets = ctx;
+    const struct adapter *adapter = nets->device->net.adapters[id];
+
+    if (!adapter)
+        return -ENODEV;
+    status->is_on = !nets->is_off[id];
+    status->is_plugged = !nets->is_unplugged[id];
+    status->is_ready = adapter->is_ready;
+    status->has_carrier = status->is_on && status->is_plugged;
+    adapter->ops->info(adapter, &status->info);
+    return 0;
+}
+
 int nets_plug(struct nets *nets, struct device *device, const struct board *board,
               const struct adapter_info *host, char why[NETS_WHY_MAX])
 {
+    nets->device = device;
+    nets->links = (struct links){
+        .status = link_status, .plug = link_plug, .power = link_power, .ctx = nets
+    };
+    device->links = &nets->links;
     for (int id = 0; id < ADAPTER_COUNT; id++) {
         int rc;
 
@@ -139,17 +195,5 @@ int nets_plug(struct nets *nets, struct device *device, const struct board *boar
         }
     }
     net_publish_links(&device->net);
-    return 0;
-}
-
-int nets_set_link(struct nets *nets, struct device *device, enum adapter_id id, bool is_up)
-{
-    if (!device->net.adapters[id])
-        return -ENODEV;
-    if (nets->places[id])
-        return keeper_set_link(nets->own, nets->places[id], is_up);
-    net_post(&device->net,
-             &(struct net_event){ .type = is_up ? NET_EVENT_LINK_UP : NET_EVENT_LINK_DOWN,
-                                  .arg = (uint32_t)id });
     return 0;
 }

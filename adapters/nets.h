@@ -9,6 +9,7 @@
 
 #include "emu/adapter_table.h"
 #include "emu/endpoint.h"
+#include "emu/links.h"
 
 #define NETS_WHY_MAX    384
 #define NETS_PREFIX_LEN 24 /* of the network that the emulator makes */
@@ -23,6 +24,10 @@ struct nets {
     struct endpoint own_ip;                /* of its bridge */
     struct keeper *entered[ADAPTER_COUNT]; /* of adapters in namespaces that were there */
     int places[ADAPTER_COUNT];             /* in @own; 0: the adapter is not on it */
+    bool is_off[ADAPTER_COUNT];            /* the script has switched it off */
+    bool is_unplugged[ADAPTER_COUNT];      /* somebody has pulled its cable */
+    struct device *device;                 /* that it was plugged into */
+    struct links links;                    /* what that device may do to it */
 };
 
 /* Make and enter the namespaces that @board asks for. 0 or -errno, with @why for people. */
@@ -35,6 +40,7 @@ int nets_plug(struct nets *nets, struct device *device, const struct board *boar
 
 /*
  * Plug an adapter's cable in or out: at the bridge where it hangs on one; else only the emulator
- * believes it. 0 or -errno; -ENODEV: the board has no such adapter.
+ * believes it. A link that the script has switched off stays down. 0 or -errno; -ENODEV: the board
+ * has no such adapter.
  */
-int nets_set_link(struct nets *nets, struct device *device, enum adapter_id id, bool is_up);
+int nets_set_link(struct nets *nets, enum adapter_id id, bool is_in);
