@@ -41,12 +41,14 @@ int device_open(struct device *device, const struct device_config *config)
                                                     .trace = &device->trace });
     pings_init(&device->pings, &device->net);
     netdrv_init(&device->netdrv, device);
+    wlan_init(&device->wlan, device);
     return 0;
 }
 
 void device_close(struct device *device)
 {
     gpio_fini(&device->gpio);
+    wlan_fini(&device->wlan);
     netdrv_fini(&device->netdrv);
     pings_fini(&device->pings);
     sntp_fini(&device->sntp);

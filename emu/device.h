@@ -32,6 +32,7 @@
 #include "emu/timer.h"
 #include "emu/trace.h"
 #include "emu/vclock.h"
+#include "emu/wlan.h"
 
 struct board;
 struct links;
@@ -62,6 +63,7 @@ struct device {
     struct gpio gpio;
     struct pings pings;
     struct netdrv netdrv;
+    struct wlan wlan;
     const struct links *links; /* of the adapters; NULL: they can't be changed. Not owned */
     const struct board *board; /* what the module says of itself. Not owned */
     uint64_t flush_at_us;      /* when what was sent since the turn is passed on at the latest */

@@ -127,3 +127,13 @@ bool endpoint_is_unicast(const struct endpoint *ep)
         return (ep->addr[0] & 0xf0) != V4_MULTICAST && memcmp(ep->addr, ones, V4_LEN) != 0;
     return ep->addr[0] != V6_MULTICAST;
 }
+
+bool endpoint_mask_bits(const struct endpoint *mask, unsigned *bits)
+{
+    uint32_t word = (uint32_t)mask->addr[0] << 24 | (uint32_t)mask->addr[1] << 16 |
+                    (uint32_t)mask->addr[2] << 8 | mask->addr[3];
+
+    for (*bits = 0; word & 0x80000000; ++*bits)
+        word <<= 1;
+    return mask->family == IP_FAMILY_V4 && word == 0;
+}

@@ -48,3 +48,6 @@ bool endpoint_same_ip(const struct endpoint *a, const struct endpoint *b);
 
 /* Neither the all-hosts broadcast, nor multicast, nor the unspecified address. */
 bool endpoint_is_unicast(const struct endpoint *ep);
+
+/* How many bits the IPv4 mask @mask has: 24 of 255.255.255.0. False: it is none. */
+bool endpoint_mask_bits(const struct endpoint *mask, unsigned *bits);

@@ -186,6 +186,28 @@ static void broadcast_multicast_and_nought_are_not_unicast(void **state)
     assert_false(endpoint_is_unicast(&none));
 }
 
+static void a_mask_is_ones_and_then_zeros(void **state)
+{
+    static const struct {
+        const char *text;
+        int bits; /* -1: it is none */
+    } masks[] = {
+        { "255.255.255.0", 24 }, { "255.255.255.255", 32 }, { "0.0.0.0", 0 },  { "128.0.0.0", 1 },
+        { "255.255.240.0", 20 }, { "255.0.255.0", -1 },     { "0.0.0.1", -1 }, { "ffff::", -1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+        struct endpoint mask = { 0 };
+        unsigned bits;
+
+        assert_true(endpoint_set_text(&mask, masks[i].text));
+        assert_int_equal(endpoint_mask_bits(&mask, &bits), masks[i].bits >= 0);
+        if (masks[i].bits >= 0)
+            assert_int_equal(bits, masks[i].bits);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +221,7 @@ int main(void)
         cmocka_unit_test(the_rx_form_is_a_tag_and_the_address),
         cmocka_unit_test(addresses_are_compared_without_their_ports),
         cmocka_unit_test(broadcast_multicast_and_nought_are_not_unicast),
+        cmocka_unit_test(a_mask_is_ones_and_then_zeros),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

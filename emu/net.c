@@ -17,6 +17,7 @@ void net_init(struct net *net, const struct net_config *config)
     handles_init(&net->netc_ids);
     handles_init(&net->tags);
     list_init(&net->netcs);
+    list_init(&net->watchers);
     list_init(&net->dns_queries);
     tls_env_init(&net->tls, config->log);
 }
@@ -138,6 +139,11 @@ static void publish_link(struct net *net, const struct adapter *adapter)
     msgq_post_topic_number(net->config.msgs, "IP_READY", endpoint_ip_text(&info.ip, ip), number);
 }
 
+void net_watch(struct net *net, struct net_watcher *watcher)
+{
+    list_append(&net->watchers, &watcher->link);
+}
+
 void net_publish_links(struct net *net)
 {
     for (int id = 0; id < ADAPTER_COUNT; id++) {
@@ -157,6 +163,11 @@ static void deliver_link(struct net *net, const struct net_event *event)
     if (adapter->is_ready == up)
         return;
     adapter->is_ready = up;
+    list_for_each(node, &net->watchers) {
+        struct net_watcher *watcher = container_of(node, struct net_watcher, link);
+
+        watcher->changed(watcher, adapter);
+    }
     publish_link(net, adapter);
     list_for_each(node, &net->netcs) {
         struct netc *netc = container_of(node, struct netc, link);

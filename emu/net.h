@@ -28,6 +28,12 @@ struct sock_owner {
     void (*handle)(struct sock_owner *owner, const struct net_event *event);
 };
 
+/* Whoever wants to know that a link came up or went down, before the script does. */
+struct net_watcher {
+    struct list link;
+    void (*changed)(struct net_watcher *watcher, const struct adapter *adapter);
+};
+
 struct net_config {
     enum profile profile;
     const struct limits *limits;
@@ -51,6 +57,7 @@ struct net {
     struct handles netc_ids; /* of struct netc */
     struct handles tags;     /* of struct sock_owner */
     struct list netcs;
+    struct list watchers;
     size_t netcs_count;
     unsigned netcs_made;
     struct list dns_queries;
@@ -70,6 +77,8 @@ void net_fini(struct net *net);
  * LWIP_GP: the module's own way to the internet comes first. Freed by net_fini().
  */
 void net_register(struct net *net, struct adapter *adapter, enum adapter_id id);
+
+void net_watch(struct net *net, struct net_watcher *watcher);
 
 /* Tell the script which adapters are ready: once, before it runs. */
 void net_publish_links(struct net *net);

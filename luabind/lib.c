@@ -9,7 +9,8 @@
 #include "luabind/corelib.h"
 #include "luabind/vm.h"
 
-#define TEXT_MAX 1024
+#define TEXT_MAX    1024
+#define MAC_HEX_LEN 12
 
 const char *warn_where(lua_State *L)
 {
@@ -85,4 +86,17 @@ void set_constants(lua_State *L, const struct constant *constants, int count)
         lua_pushinteger(L, constants[i].value);
         lua_setfield(L, -2, constants[i].name);
     }
+}
+
+void push_mac(lua_State *L, const uint8_t mac[6], bool is_raw)
+{
+    char hex[MAC_HEX_LEN + 1];
+
+    if (is_raw) {
+        lua_pushlstring(L, (const char *)mac, MAC_HEX_LEN / 2);
+        return;
+    }
+    for (size_t i = 0; i < MAC_HEX_LEN / 2; i++)
+        (void)snprintf(hex + 2 * i, 3, "%02X", mac[i]);
+    lua_pushlstring(L, hex, MAC_HEX_LEN);
 }

@@ -25,6 +25,7 @@ int luaopen_timer(lua_State *L);
 int luaopen_rtc(lua_State *L);
 int luaopen_icmp(lua_State *L);
 int luaopen_netdrv(lua_State *L);
+int luaopen_wlan(lua_State *L);
 int luaopen_luatos_os(lua_State *L);
 int luaopen_luatos_io(lua_State *L);
 int luaopen_fs(lua_State *L);
@@ -64,6 +65,9 @@ void *test_userdata(lua_State *L, int arg, const void *metatable);
 
 /* Frees what rtos.timer_start made. */
 void rtos_close(struct vm *vm);
+
+/* An Ethernet address: "AABBCCDDEEFF", or its six bytes. */
+void push_mac(lua_State *L, const uint8_t mac[6], bool is_raw);
 
 /* An item of a library's table of constants. */
 struct constant {

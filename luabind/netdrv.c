@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <lauxlib.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "emu/device.h"
@@ -23,7 +22,6 @@
 #define RESET_HARD  0x101
 #define RESET_SOFT  0x102
 #define EVT_SOCKET  1
-#define MAC_HEX_LEN (2 * BOARD_MAC_LEN)
 
 static const char listeners; /* its address is the registry's key of a table: number to function */
 
@@ -59,17 +57,6 @@ static struct device *device_of(lua_State *L)
 static bool ipv4_arg(lua_State *L, int arg, struct endpoint *ep)
 {
     return endpoint_set_text(ep, lua_tostring(L, arg)) && ep->family == IP_FAMILY_V4;
-}
-
-/* 255.255.255.0 is 24 bits; false: its ones are not all in front. */
-static bool mask_bits(const struct endpoint *mask, unsigned *bits)
-{
-    uint32_t word = (uint32_t)mask->addr[0] << 24 | (uint32_t)mask->addr[1] << 16 |
-                    (uint32_t)mask->addr[2] << 8 | mask->addr[3];
-
-    for (*bits = 0; word & 0x80000000; ++*bits)
-        word <<= 1;
-    return word == 0;
 }
 
 /* ---- chips ------------------------------------------------------------------------------------ */
@@ -127,19 +114,6 @@ static int netdrv_dhcp(lua_State *L)
     return 1;
 }
 
-static void push_mac(lua_State *L, const uint8_t mac[BOARD_MAC_LEN], bool is_raw)
-{
-    char hex[MAC_HEX_LEN + 1];
-
-    if (is_raw) {
-        lua_pushlstring(L, (const char *)mac, BOARD_MAC_LEN);
-        return;
-    }
-    for (int i = 0; i < BOARD_MAC_LEN; i++)
-        (void)snprintf(hex + 2 * (size_t)i, 3, "%02X", mac[i]);
-    lua_pushlstring(L, hex, MAC_HEX_LEN);
-}
-
 /* mac(id, new, hex): the address as "AABBCCDDEEFF", or as six bytes with hex false. */
 static int netdrv_mac(lua_State *L)
 {
@@ -188,7 +162,7 @@ static int give_ipv4(lua_State *L, enum adapter_id id)
     int rc;
 
     if (!ipv4_arg(L, 2, &address.ip) || !ipv4_arg(L, 3, &mask) || !ipv4_arg(L, 4, &gateway) ||
-        !mask_bits(&mask, &address.prefix_len)) {
+        !endpoint_mask_bits(&mask, &address.prefix_len)) {
         warn_script(L,
                     "netdrv.ipv4: %s, %s, %s are no address, mask and gateway: a module returns "
                     "nothing",

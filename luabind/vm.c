@@ -415,6 +415,7 @@ static void open_libraries(lua_State *L)
         { "socket", luaopen_socket },
         { "icmp", luaopen_icmp },
         { "netdrv", luaopen_netdrv },
+        { "wlan", luaopen_wlan },
         { LUA_IOLIBNAME, luaopen_luatos_io },
         { LUA_OSLIBNAME, luaopen_luatos_os },
     };
