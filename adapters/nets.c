@@ -194,6 +194,5 @@ int nets_plug(struct nets *nets, struct device *device, const struct board *boar
             return rc;
         }
     }
-    net_publish_links(&device->net);
     return 0;
 }

@@ -34,7 +34,7 @@ struct nets {
 int nets_open(struct nets *nets, const struct board *board, char why[NETS_WHY_MAX]);
 void nets_close(struct nets *nets);
 
-/* Put the board's adapters into @device. @host is what those on the host's network show. */
+/* Put the board's adapters into @device, which tells nobody yet. @host is what those on the host's network show. */
 int nets_plug(struct nets *nets, struct device *device, const struct board *board,
               const struct adapter_info *host, char why[NETS_WHY_MAX]);
 

@@ -35,6 +35,11 @@ static const struct board_facts laptop = {
     .rsrq_db = -9,
     .rssi_dbm = -59,
     .snr_db = 18,
+    .cell_id = 0x0764c101,
+    .tac = 30005,
+    .pci = 115,
+    .earfcn = 1850,
+    .band = 3,
 };
 
 static const struct board_ap laptop_aps[] = {

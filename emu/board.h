@@ -81,6 +81,10 @@ struct board_facts {
     char apn[BOARD_TEXT_MAX];
     unsigned csq;                            /* 0 to 31, 99: unknown; 3GPP TS 27.007 8.5 */
     int rsrp_dbm, rsrq_db, rssi_dbm, snr_db; /* mobile.rsrp() and so on */
+
+    /* The cell that serves it: TS 36.331 6.3.4, 36.101 5.5 and 5.7.3. Its network is the IMSI's. */
+    unsigned cell_id; /* ECI, 28 bits; 0: no cell is heard */
+    unsigned tac, pci, earfcn, band;
 };
 
 struct board {

@@ -42,12 +42,14 @@ int device_open(struct device *device, const struct device_config *config)
     pings_init(&device->pings, &device->net);
     netdrv_init(&device->netdrv, device);
     wlan_init(&device->wlan, device);
+    mobile_init(&device->mobile, device);
     return 0;
 }
 
 void device_close(struct device *device)
 {
     gpio_fini(&device->gpio);
+    mobile_fini(&device->mobile);
     wlan_fini(&device->wlan);
     netdrv_fini(&device->netdrv);
     pings_fini(&device->pings);

@@ -23,6 +23,7 @@
 #include "emu/limits.h"
 #include "emu/log.h"
 #include "emu/loop.h"
+#include "emu/mobile.h"
 #include "emu/msgq.h"
 #include "emu/net.h"
 #include "emu/netdrv.h"
@@ -64,6 +65,7 @@ struct device {
     struct pings pings;
     struct netdrv netdrv;
     struct wlan wlan;
+    struct mobile mobile;
     const struct links *links; /* of the adapters; NULL: they can't be changed. Not owned */
     const struct board *board; /* what the module says of itself. Not owned */
     uint64_t flush_at_us;      /* when what was sent since the turn is passed on at the latest */

@@ -268,6 +268,8 @@ static bool surround(const struct cli *cli, struct device *device, struct surrou
         log_say(&device->log, "%s", why);
         return false;
     }
+    mobile_begin(&device->mobile);
+    net_publish_links(&device->net);
     rc = cli->ctl ? ctl_open(&around->ctl, cli->ctl, &commander) : 0;
     if (rc < 0)
         log_say(&device->log, "--ctl %s: %s", cli->ctl, strerror(-rc));

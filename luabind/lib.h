@@ -26,6 +26,7 @@ int luaopen_rtc(lua_State *L);
 int luaopen_icmp(lua_State *L);
 int luaopen_netdrv(lua_State *L);
 int luaopen_wlan(lua_State *L);
+int luaopen_mobile(lua_State *L);
 int luaopen_luatos_os(lua_State *L);
 int luaopen_luatos_io(lua_State *L);
 int luaopen_fs(lua_State *L);

@@ -6,6 +6,6 @@
 
 #include <lua.h>
 
-enum stand_in { STAND_IN_GPIO, STAND_IN_HMETA, STAND_IN_COUNT };
+enum stand_in { STAND_IN_GPIO, STAND_IN_HMETA, STAND_IN_MOBILE, STAND_IN_COUNT };
 
 void stand_in(lua_State *L, enum stand_in which);

@@ -416,6 +416,7 @@ static void open_libraries(lua_State *L)
         { "icmp", luaopen_icmp },
         { "netdrv", luaopen_netdrv },
         { "wlan", luaopen_wlan },
+        { "mobile", luaopen_mobile },
         { LUA_IOLIBNAME, luaopen_luatos_io },
         { LUA_OSLIBNAME, luaopen_luatos_os },
     };
