@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "emu/uart.h"
 #include "emu/util.h"
 
 static const char *const names[] = {
@@ -194,4 +195,65 @@ const char *board_bind(struct board *board, const char *text, char why[], size_t
     if (!wrong)
         board->slots[id] = slot;
     return wrong;
+}
+
+/* ---- --uart ----------------------------------------------------------------------------------- */
+
+/* "1", "usb"; -1: there is no such port. */
+static int port_of(const char *text, size_t len)
+{
+    for (int port = 0; port < UART_PORTS; port++) {
+        const char *name = uart_port_name(port);
+
+        if (strlen(name) == len && memcmp(name, text, len) == 0)
+            return port;
+    }
+    return -1;
+}
+
+const char *board_wire(struct board *board, const char *text)
+{
+    static const char *const wirings[] = {
+        [WIRING_PTY] = "pty", [WIRING_STDIO] = "stdio", [WIRING_OFF] = "off"
+    };
+    const char *equals = strchr(text, '=');
+    int port = equals ? port_of(text, (size_t)(equals - text)) : -1;
+
+    if (port < 0)
+        return "it has the form PORT=pty, stdio, off or a path; ports are 0, 1, 2, 3 and usb";
+    if (strchr(equals, '/')) {
+        board->uarts[port].wiring = WIRING_PATH;
+        if (strlen(equals + 1) >= sizeof(board->uarts[port].path))
+            return "the path is too long";
+        (void)strcpy(board->uarts[port].path, equals + 1);
+        return NULL;
+    }
+    for (int i = 0; i < ARRAY_LEN(wirings); i++) {
+        if (!wirings[i] || strcmp(wirings[i], equals + 1) != 0)
+            continue;
+        if (i == WIRING_STDIO && board_has_stdio(board))
+            return "another port is on the standard input and output already";
+        board->uarts[port].wiring = (enum wiring)i;
+        return NULL;
+    }
+    return "a port is wired to pty, to stdio, or to a path, which has a / in it; or it is off";
+}
+
+static bool has_wiring(const struct board *board, enum wiring wiring)
+{
+    for (int port = 0; port < UART_PORTS; port++) {
+        if (board->uarts[port].wiring == wiring)
+            return true;
+    }
+    return false;
+}
+
+bool board_has_stdio(const struct board *board)
+{
+    return has_wiring(board, WIRING_STDIO);
+}
+
+bool board_has_wires(const struct board *board)
+{
+    return has_wiring(board, WIRING_STDIO) || has_wiring(board, WIRING_PATH);
 }

@@ -11,6 +11,7 @@
 
 #include "emu/adapter.h"
 #include "emu/adapter_table.h"
+#include "emu/lines.h"
 
 #define BOARD_NAME_MAX     256 /* of a namespace or its path, with its end */
 #define BOARD_IFNAME_MAX   16  /* linux/if.h IFNAMSIZ */
@@ -58,6 +59,19 @@ struct board_slot {
     bool is_default;  /* not by --bind */
 };
 
+/* What a serial port is wired to. */
+enum wiring {
+    WIRING_PTY,   /* a pseudo-terminal, made when the script sets the port up */
+    WIRING_STDIO, /* the emulator's own input and output */
+    WIRING_PATH,  /* a terminal or a pipe of the host's */
+    WIRING_OFF,   /* the board has no such port */
+};
+
+struct board_uart {
+    enum wiring wiring;
+    char path[BOARD_NAME_MAX]; /* WIRING_PATH */
+};
+
 /* A Wi-Fi network that LWIP_STA can hear. */
 struct board_ap {
     char ssid[BOARD_SSID_MAX];
@@ -90,6 +104,7 @@ struct board_facts {
 struct board {
     struct board_slot slots[ADAPTER_COUNT];
     struct board_facts facts;
+    struct board_uart uarts[UART_PORTS];
     struct board_ap aps[BOARD_APS_MAX];
     size_t aps_count;
 };
@@ -103,6 +118,13 @@ void board_init(struct board *board);
  * @why.
  */
 const char *board_bind(struct board *board, const char *text, char why[], size_t why_cap);
+
+/* --uart: "PORT=pty", "PORT=stdio", "PORT=off" or "PORT=PATH". NULL, or what is wrong with it. */
+const char *board_wire(struct board *board, const char *text);
+
+/* Is a port on the emulator's own input and output? On that, or on a path? */
+bool board_has_stdio(const struct board *board);
+bool board_has_wires(const struct board *board);
 
 /* Put what --bind has not placed on the network that the emulator makes. */
 void board_use_lab(struct board *board);

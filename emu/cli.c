@@ -226,6 +226,12 @@ static const char *set_tls_max(struct cli *cli, const char *value, char why[WHY_
     return wrong;
 }
 
+static const char *set_uart(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    (void)why;
+    return board_wire(&cli->board, value);
+}
+
 static const char *set_timeout(struct cli *cli, const char *value, char why[WHY_MAX])
 {
     return take_number(value, 1, CLI_TIMEOUT_MS_MAX, &cli->timeout_ms, why);
@@ -428,6 +434,12 @@ static const struct option_row rows[] = {
       "the newest TLS that is spoken: 1.2, as modules do\n"
       "(default), or 1.3",
       set_tls_max },
+    { 0, "uart", "PORT=WIRING",
+      "wire a serial port (0, 1, 2, 3 or usb) to pty, stdio, or a\n"
+      "terminal or pipe with a / in its path, or off: there is none.\n"
+      "May be repeated. Default: pty, made when the script sets the\n"
+      "port up; its name is said",
+      set_uart },
     { 0, "version", NULL, "print the version and exit", print_version },
 };
 static_assert(sizeof(rows) / sizeof(rows[0]) < OPTIONS_MAX, "getopt_long's table is too small");
@@ -500,6 +512,10 @@ static enum cli_verdict check(const struct cli *cli)
         return wrong("which script? Usage: %s", usage);
     if (cli->lab && cli->time == VCLOCK_MODE_VIRTUAL)
         return wrong("--lab and --time virtual: the lab is a real network, in real time");
+    if (cli->time == VCLOCK_MODE_VIRTUAL && board_has_wires(&cli->board))
+        return wrong("--uart and --time virtual: a terminal is real, in real time");
+    if (board_has_stdio(&cli->board) && cli->json && strcmp(cli->json, "1") == 0)
+        return wrong("--json 1 and --uart stdio: both want the standard output");
     return CLI_VERDICT_RUN;
 }
 

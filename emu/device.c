@@ -43,11 +43,18 @@ int device_open(struct device *device, const struct device_config *config)
     netdrv_init(&device->netdrv, device);
     wlan_init(&device->wlan, device);
     mobile_init(&device->mobile, device);
+    uart_init(&device->uart, &(struct uart_config){ .timers = &device->timers,
+                                                    .clock = &device->clock,
+                                                    .msgs = &device->msgs,
+                                                    .log = &device->log,
+                                                    .trace = &device->trace,
+                                                    .gpio = &device->gpio });
     return 0;
 }
 
 void device_close(struct device *device)
 {
+    uart_fini(&device->uart);
     gpio_fini(&device->gpio);
     mobile_fini(&device->mobile);
     wlan_fini(&device->wlan);
@@ -66,7 +73,7 @@ static uint64_t sleep_us(struct device *device, uint64_t until_us)
     uint64_t next_us = timers_next_us(&device->timers);
 
     next_us = next_us < until_us ? next_us : until_us;
-    if (device->msgs.count || net_has_events(&device->net))
+    if (device->msgs.count || net_has_events(&device->net) || uart_has_events(&device->uart))
         return 0;
     if (next_us == UINT64_MAX)
         return UINT64_MAX;
@@ -100,6 +107,12 @@ static void wait_for_something(struct device *device, uint64_t wait_us, uint64_t
     loop_wait(&device->loop, wait_us);
 }
 
+/* May something come from outside? */
+static bool is_active(const struct device *device)
+{
+    return net_active(&device->net) || uart_active(&device->uart);
+}
+
 enum device_state device_turn(struct device *device, uint64_t until_us)
 {
     bool is_virtual = device->clock.mode == VCLOCK_MODE_VIRTUAL;
@@ -107,7 +120,7 @@ enum device_state device_turn(struct device *device, uint64_t until_us)
 
     net_flush(&device->net);
     wait_us = sleep_us(device, until_us);
-    if (wait_us == UINT64_MAX && (is_virtual || !net_active(&device->net)))
+    if (wait_us == UINT64_MAX && (is_virtual || !is_active(device)))
         return DEVICE_STATE_IDLE;
     if (is_virtual) {
         loop_wait(&device->loop, 0);
@@ -120,6 +133,7 @@ enum device_state device_turn(struct device *device, uint64_t until_us)
     loop_dispatch(&device->loop);
     (void)timers_run(&device->timers, device->clock.now_us);
     (void)net_deliver(&device->net);
+    uart_deliver(&device->uart);
     device->flush_at_us = device->clock.now_us + FLUSH_US;
     return DEVICE_STATE_BUSY;
 }

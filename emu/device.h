@@ -32,6 +32,7 @@
 #include "emu/sntp.h"
 #include "emu/timer.h"
 #include "emu/trace.h"
+#include "emu/uart.h"
 #include "emu/vclock.h"
 #include "emu/wlan.h"
 
@@ -62,6 +63,7 @@ struct device {
     struct net net;
     struct sntp sntp;
     struct gpio gpio;
+    struct uart uart;
     struct pings pings;
     struct netdrv netdrv;
     struct wlan wlan;

@@ -26,3 +26,16 @@ bool fd_write_all(int fd, const void *data, size_t len)
     }
     return true;
 }
+
+bool fd_is_readable(int fd)
+{
+    struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+    return poll(&pfd, 1, 0) > 0;
+}
+
+void fd_linger(int fd, int ms)
+{
+    while (ms-- > 0 && fd_is_readable(fd))
+        (void)poll(NULL, 0, 1);
+}

@@ -1,4 +1,4 @@
-/* fdio: writing to a file descriptor that somebody else gave us. */
+/* fdio: reading and writing file descriptors that somebody else gave us. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,3 +9,11 @@
  * waited for. False, with errno, when it can't be.
  */
 bool fd_write_all(int fd, const void *data, size_t len);
+
+/* Would a read return at once, be it with an end or an error? */
+bool fd_is_readable(int fd);
+
+/*
+ * Wait until nothing is left to be read from @fd, which somebody else does; but for @ms at the most.
+ */
+void fd_linger(int fd, int ms);

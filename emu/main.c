@@ -14,6 +14,7 @@
 #include "adapters/lab/lab.h"
 #include "adapters/nets.h"
 #include "adapters/privilege.h"
+#include "adapters/terminal.h"
 #include "emu/cli.h"
 #include "emu/device.h"
 #include "emu/exit_code.h"
@@ -155,6 +156,9 @@ static bool is_colored(enum cli_color color, int fd)
 
 static struct device_config device_config_of(const struct cli *cli, int trace_fd)
 {
+    /* a serial port on the standard output has it for itself */
+    int module_fd = board_has_stdio(&cli->board) ? STDERR_FILENO : STDOUT_FILENO;
+
     return (struct device_config){
         .time = cli->time,
         .profile = cli->profile,
@@ -163,10 +167,10 @@ static struct device_config device_config_of(const struct cli *cli, int trace_fd
         .limits = cli->limits,
         .trace_fd = trace_fd,
         .board = &cli->board,
-        .log = { .module_fd = trace_fd == STDOUT_FILENO ? -1 : STDOUT_FILENO,
+        .log = { .module_fd = trace_fd == module_fd ? -1 : module_fd,
                  .voice_fd = trace_fd == STDERR_FILENO ? -1 : STDERR_FILENO,
                  .level = cli->log_level,
-                 .module_color = is_colored(cli->color, STDOUT_FILENO),
+                 .module_color = is_colored(cli->color, module_fd),
                  .voice_color = is_colored(cli->color, STDERR_FILENO) },
     };
 }
@@ -242,11 +246,29 @@ static int run_vm(const struct cli *cli, struct device *device, struct vfs *vfs,
     return code;
 }
 
+/* False: a line that a serial port is wired to can't be had, which was said. */
+static bool wire(struct device *device, const struct board *board, struct terminals **terminals)
+{
+    char why[TERMINALS_WHY_MAX];
+
+    for (int port = 0; port < UART_PORTS; port++) {
+        if (board->uarts[port].wiring == WIRING_OFF)
+            device->uart.has_line &= ~(1U << port);
+    }
+    if (device->clock.mode == VCLOCK_MODE_VIRTUAL) /* and nothing at all at their ends */
+        return true;
+    if (terminals_open(terminals, device, board, why) == 0)
+        return true;
+    log_say(&device->log, "%s", why);
+    return false;
+}
+
 /* What surrounds the VM while it runs. */
 struct surroundings {
     struct nets nets;
-    struct lab *lab; /* NULL: none */
-    struct ctl *ctl; /* NULL: none */
+    struct lab *lab;             /* NULL: none */
+    struct ctl *ctl;             /* NULL: none */
+    struct terminals *terminals; /* NULL: none */
 };
 
 /* False: something can't be had, which was said. */
@@ -262,6 +284,8 @@ static bool surround(const struct cli *cli, struct device *device, struct surrou
     } else {
         hostinfo_loopback(&info); /* what a script reads must not depend on the machine */
     }
+    if (!wire(device, &cli->board, &around->terminals))
+        return false;
     if (cli->lab && start_lab(device, &around->nets, &around->lab, &info) < 0)
         return false;
     if (nets_plug(&around->nets, device, &cli->board, &info, why) < 0) {
@@ -292,6 +316,8 @@ static int run_device(const struct cli *cli, int trace_fd, int keylog_fd, struct
     device.net.tls.allows_1_3 = cli->allows_tls_1_3;
     code =
         surround(cli, &device, around) ? run_vm(cli, &device, vfs, script) : EXIT_CODE_ENVIRONMENT;
+    if (around->terminals)
+        terminals_close(around->terminals);
     if (around->ctl)
         ctl_close(around->ctl);
     if (around->lab)

@@ -44,6 +44,7 @@ enum msg_kind {
     MSG_KIND_NETC,  /* a socket control has something to say */
     MSG_KIND_TOPIC, /* the firmware publishes a topic */
     MSG_KIND_GPIO,  /* a watched pin has changed */
+    MSG_KIND_UART,  /* a serial port has received, or is done with sending */
     MSG_KIND_NOTE,  /* for who listens to an adapter's sockets */
 };
 
@@ -73,6 +74,10 @@ struct msg {
             int pin;
             uint32_t first, second; /* what its function is told */
         } gpio;
+        struct {
+            int port;
+            int what; /* UART_SENT, or 0 */
+        } uart;
         struct topic *topic;    /* the queue's, until the next msgq_take() */
         struct sock_note *note; /* likewise */
     } as;

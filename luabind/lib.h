@@ -14,6 +14,7 @@ struct vm;
 
 int luaopen_gpio(lua_State *L);
 int luaopen_hmeta(lua_State *L);
+int luaopen_uart(lua_State *L);
 int luaopen_socket(lua_State *L);
 int luaopen_zbuff(lua_State *L);
 int luaopen_pack(lua_State *L);
@@ -50,8 +51,9 @@ void firmware_log(lua_State *L, enum log_level level, const char *tag, const cha
 /* Socket events and topics, out of the message queue (rtos.receive). */
 void socket_deliver(lua_State *L, const struct msg *msg);
 
-/* A pin has changed. */
+/* A pin has changed; a serial port has received or sent. */
 void gpio_deliver(lua_State *L, const struct msg *msg);
+void uart_deliver_msg(lua_State *L, const struct msg *msg);
 
 /* What an adapter's sockets do, to the function that netdrv.on was given. */
 void netdrv_deliver(lua_State *L, const struct sock_note *note);

@@ -233,6 +233,9 @@ static bool deliver(lua_State *L, const struct msg *msg)
     case MSG_KIND_GPIO:
         gpio_deliver(L, msg);
         break;
+    case MSG_KIND_UART:
+        uart_deliver_msg(L, msg);
+        break;
     case MSG_KIND_NOTE:
         netdrv_deliver(L, msg->as.note);
         break;

@@ -12,6 +12,7 @@ static const char *const texts[] = {
         "what `luatos-emu ctl PATH gpio PIN 0|1` drives",
     [STAND_IN_HMETA] = "hmeta: there is no module to ask: what it says is the board's",
     [STAND_IN_MOBILE] = "mobile: there is no radio: what it says is the board's",
+    [STAND_IN_UART] = "uart: there are no wires: a port is a terminal of this machine (--uart)",
 };
 static_assert(sizeof(texts) / sizeof(texts[0]) == STAND_IN_COUNT, "a stand-in lacks its text");
 static_assert(STAND_IN_COUNT <= 32, "vm.told_stand_ins has too few bits");

@@ -6,6 +6,12 @@
 
 #include <lua.h>
 
-enum stand_in { STAND_IN_GPIO, STAND_IN_HMETA, STAND_IN_MOBILE, STAND_IN_COUNT };
+enum stand_in {
+    STAND_IN_GPIO,
+    STAND_IN_HMETA,
+    STAND_IN_MOBILE,
+    STAND_IN_UART,
+    STAND_IN_COUNT, /* of them */
+};
 
 void stand_in(lua_State *L, enum stand_in which);

@@ -412,6 +412,7 @@ static void open_libraries(lua_State *L)
         { "fs", luaopen_fs },
         { "gpio", luaopen_gpio },
         { "hmeta", luaopen_hmeta },
+        { "uart", luaopen_uart },
         { "socket", luaopen_socket },
         { "icmp", luaopen_icmp },
         { "netdrv", luaopen_netdrv },
