@@ -64,7 +64,7 @@ def test_a_port_is_a_terminal_whose_name_is_said(emu):
     """Raw: bytes come and go as they are. Said once, however often it is set up."""
     with emu.start(ECHO.replace("uart.setup(1)", "uart.setup(1) uart.setup(1, 9600)")) as run:
         with Terminal(run) as terminal:
-            assert f"luatos-emu: uart 1 is {terminal.path}\n" in run.stderr
+            run.wait_stderr(f"luatos-emu: uart 1 is {terminal.path}\n")
             data = bytes(range(256)) + b"\r\n\x03\x04\x1a\x11\x13"
             terminal.write(data)
             assert terminal.read(len(data)) == data
