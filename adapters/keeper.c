@@ -28,14 +28,14 @@ struct keeper {
     int fd; /* our end of the pair */
 };
 
-enum request_kind { REQUEST_SOCKET, REQUEST_ADD_LINK, REQUEST_SET_LINK };
+enum request_kind { REQUEST_SOCKET, REQUEST_ADD_LINK, REQUEST_SET_LINK, REQUEST_DIVERT };
 
 struct request {
     enum request_kind kind;
     int place;
     int domain, type, protocol;
     struct keeper_link link;
-    bool is_up;
+    bool is_up; /* REQUEST_DIVERT: back on the bridge */
 };
 
 /* With a descriptor where one was asked for. The first one says whether the keeper is ready. */
@@ -133,12 +133,16 @@ static int enter(const char *path)
 /* ---- the child: a network of its own ------------------------------------------------------------ */
 
 #define BRIDGE "lab"
+#define VOID \
+    "void" /* a bridge that is down: what arrives at its ports is dropped once it is seen */
 
 struct child {
-    int fd;                        /* its end of the pair */
-    int places[KEEPER_PLACES_MAX]; /* namespaces; KEEPER_HOME is the first */
+    int fd;                                    /* its end of the pair */
+    int places[KEEPER_PLACES_MAX];             /* namespaces; KEEPER_HOME is the first */
+    char ifnames[KEEPER_PLACES_MAX][IFNAMSIZ]; /* of the links in them */
     int places_count;
     int here; /* place that the child is in */
+    bool has_void;
 };
 
 static int go_to(struct child *child, int place)
@@ -231,6 +235,7 @@ static int add_link(struct child *child, const struct keeper_link *link)
     name_port(place, port);
     if (rc == 0)
         rc = go_to(child, KEEPER_HOME);
+    memcpy(child->ifnames[place], link->ifname, IFNAMSIZ);
     if (rc == 0)
         rc = netlink_add_veth(port, BRIDGE, link->ifname, child->places[place]);
     if (rc == 0)
@@ -253,6 +258,73 @@ static int set_link(struct child *child, int place, bool is_up)
     return rc < 0 ? rc : netlink_set_up(port, is_up);
 }
 
+void keeper_ends(int place, char link_end[IFNAMSIZ], char bridge_end[IFNAMSIZ])
+{
+    name_port(place, link_end);
+    (void)snprintf(bridge_end, IFNAMSIZ, "far%d", place);
+}
+
+/* Ports of a bridge that is down: no other host on them answers what is meant for somebody else. */
+static int add_void(struct child *child)
+{
+    int rc = child->has_void ? 0 : netlink_add_bridge(VOID);
+
+    if (rc == 0 && !child->has_void)
+        rc = netlink_set_up(VOID, false);
+    child->has_void = rc == 0;
+    return rc;
+}
+
+/*
+ * The port of the link moves to the void, and so does one end of a second pair, whose other end,
+ * "nearN", takes its place on the bridge. Both ways frames begin at an interface whose offloads are
+ * off, the link's own one and the other.
+ */
+static int divert(struct child *child, int place)
+{
+    char port[IFNAMSIZ], far[IFNAMSIZ], near[IFNAMSIZ];
+    int rc = add_void(child);
+
+    keeper_ends(place, port, far);
+    (void)snprintf(near, sizeof(near), "near%d", place);
+    if (rc == 0)
+        rc = netlink_add_veth(near, BRIDGE, far, child->places[KEEPER_HOME]);
+    if (rc == 0)
+        rc = netlink_set_offloads(near, false);
+    if (rc == 0)
+        rc = netlink_set_master(far, VOID);
+    if (rc == 0)
+        rc = netlink_set_up(far, true);
+    if (rc == 0)
+        rc = netlink_set_master(port, VOID);
+    return rc;
+}
+
+static int rejoin(int place)
+{
+    char port[IFNAMSIZ], far[IFNAMSIZ];
+    int rc;
+
+    keeper_ends(place, port, far);
+    rc = netlink_set_master(port, BRIDGE);
+    return rc < 0 ? rc : netlink_remove_link(far);
+}
+
+static int set_diverted(struct child *child, int place, bool is_off)
+{
+    int rc = place == KEEPER_HOME ? -EINVAL : go_to(child, place);
+
+    if (rc == 0)
+        rc = netlink_set_offloads(child->ifnames[place], !is_off);
+    if (rc == 0)
+        rc = go_to(child, KEEPER_HOME);
+    if (rc == 0)
+        rc = is_off ? divert(child, place) : rejoin(place);
+    if (rc < 0 && is_off && go_to(child, KEEPER_HOME) == 0)
+        (void)rejoin(place);
+    return rc;
+}
+
 static int open_socket(struct child *child, const struct request *request, int *made)
 {
     int rc = go_to(child, request->place);
@@ -272,6 +344,8 @@ static int answer(struct child *child, const struct request *request, int *made)
         return add_link(child, &request->link);
     case REQUEST_SET_LINK:
         return set_link(child, request->place, request->is_up);
+    case REQUEST_DIVERT:
+        return set_diverted(child, request->place, !request->is_up);
     }
     return -EINVAL;
 }
@@ -420,6 +494,14 @@ int keeper_add_link(struct keeper *keeper, const struct keeper_link *link)
 int keeper_set_link(struct keeper *keeper, int place, bool is_up)
 {
     const struct request request = { .kind = REQUEST_SET_LINK, .place = place, .is_up = is_up };
+    int none;
+
+    return ask(keeper, &request, &none);
+}
+
+int keeper_divert(struct keeper *keeper, int place, bool is_off)
+{
+    const struct request request = { .kind = REQUEST_DIVERT, .place = place, .is_up = !is_off };
     int none;
 
     return ask(keeper, &request, &none);

@@ -52,5 +52,15 @@ int keeper_add_link(struct keeper *keeper, const struct keeper_link *link);
 /* Plug the link of @place in or out, at the bridge. 0 or -errno. */
 int keeper_set_link(struct keeper *keeper, int place, bool is_up);
 
+/*
+ * Take the link of @place off the bridge, or put it back: its frames then go only where somebody
+ * carries them, between the interfaces that keeper_ends() names, at KEEPER_HOME. While it is off,
+ * frames are as on a cable: no larger than the MTU, with their checksums. 0 or -errno.
+ */
+int keeper_divert(struct keeper *keeper, int place, bool is_off);
+
+/* Names of the end on the link's side and of that on the bridge's. */
+void keeper_ends(int place, char link_end[IFNAMSIZ], char bridge_end[IFNAMSIZ]);
+
 /* As socket(2), in @place. A descriptor or -errno. Blocks for the child's answer: some 20 us. */
 int keeper_socket(struct keeper *keeper, int place, int domain, int type, int protocol);

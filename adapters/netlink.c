@@ -1,7 +1,9 @@
 #include "adapters/netlink.h"
 
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <netlink/errno.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
@@ -9,8 +11,10 @@
 #include <netlink/route/link/bridge.h>
 #include <netlink/route/link/veth.h>
 #include <netlink/route/route.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -321,27 +325,82 @@ int netlink_add_veth(const char *port, const char *bridge, const char *ifname, i
     return rc;
 }
 
-int netlink_set_up(const char *ifname, bool is_up)
+/* Change the link @ifname to what @change says; frees it. */
+static int change_link(const char *ifname, struct rtnl_link *change)
 {
     struct nl_sock *sock;
-    struct rtnl_link *as_is, *change;
-    int rc = connect_here(&sock);
+    struct rtnl_link *as_is;
+    int rc = change ? connect_here(&sock) : -ENOMEM;
 
-    if (rc < 0)
-        return rc;
-    rc = to_errno(rtnl_link_get_kernel(sock, 0, ifname, &as_is));
     if (rc == 0) {
-        change = rtnl_link_alloc();
-        if (is_up) {
-            rtnl_link_set_flags(change, IFF_UP);
-        } else {
-            rtnl_link_unset_flags(change, IFF_UP);
+        rc = to_errno(rtnl_link_get_kernel(sock, 0, ifname, &as_is));
+        if (rc == 0) {
+            rc = to_errno(rtnl_link_change(sock, as_is, change, 0));
+            rtnl_link_put(as_is);
         }
-        rc = to_errno(rtnl_link_change(sock, as_is, change, 0));
-        rtnl_link_put(change);
-        rtnl_link_put(as_is);
+        nl_socket_free(sock);
     }
-    nl_socket_free(sock);
+    if (change)
+        rtnl_link_put(change);
+    return rc;
+}
+
+int netlink_set_up(const char *ifname, bool is_up)
+{
+    struct rtnl_link *change = rtnl_link_alloc();
+
+    if (change && is_up) {
+        rtnl_link_set_flags(change, IFF_UP);
+    } else if (change) {
+        rtnl_link_unset_flags(change, IFF_UP);
+    }
+    return change_link(ifname, change);
+}
+
+int netlink_set_master(const char *ifname, const char *bridge)
+{
+    struct rtnl_link *change = rtnl_link_alloc();
+
+    if (change)
+        rtnl_link_set_master(change, (int)if_nametoindex(bridge));
+    return change_link(ifname, change);
+}
+
+int netlink_remove_link(const char *ifname)
+{
+    struct rtnl_link *link = rtnl_link_alloc();
+    struct nl_sock *sock;
+    int rc = link ? connect_here(&sock) : -ENOMEM;
+
+    if (rc == 0) {
+        rtnl_link_set_name(link, ifname);
+        rc = to_errno(rtnl_link_delete(sock, link));
+        nl_socket_free(sock);
+    }
+    if (link)
+        rtnl_link_put(link);
+    return rc;
+}
+
+/* Without checksums from hardware there is no cutting by it either: the kernel does both. */
+int netlink_set_offloads(const char *ifname, bool is_on)
+{
+    static const uint32_t commands[] = { ETHTOOL_STXCSUM, ETHTOOL_SSG, ETHTOOL_STSO };
+    struct ifreq request = { 0 };
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int rc = 0;
+
+    if (fd < 0)
+        return -errno;
+    (void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", ifname);
+    for (int i = 0; i < ARRAY_LEN(commands) && rc == 0; i++) {
+        struct ethtool_value value = { .cmd = commands[i], .data = is_on };
+
+        request.ifr_data = (char *)&value;
+        if (ioctl(fd, SIOCETHTOOL, &request) < 0 && errno != EOPNOTSUPP)
+            rc = -errno;
+    }
+    close(fd);
     return rc;
 }
 

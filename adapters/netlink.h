@@ -54,5 +54,16 @@ int netlink_add_bridge(const char *ifname);
 int netlink_add_veth(const char *port, const char *bridge, const char *ifname, int netns);
 
 int netlink_set_up(const char *ifname, bool is_up);
+int netlink_remove_link(const char *ifname);
+
+/* Make @ifname a port of @bridge. */
+int netlink_set_master(const char *ifname, const char *bridge);
+
+/*
+ * May the interface be given packets larger than its MTU, for hardware to cut, and such whose
+ * checksums hardware has to fill in (ethtool -K IFNAME tx on|off)?
+ */
+int netlink_set_offloads(const char *ifname, bool is_on);
+
 int netlink_add_address(const char *ifname, const struct endpoint *ip, unsigned prefix_len);
 int netlink_add_default_route(const char *ifname, const struct endpoint *gateway);

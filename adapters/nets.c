@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "adapters/keeper.h"
 #include "adapters/posix.h"
@@ -195,4 +197,36 @@ int nets_plug(struct nets *nets, struct device *device, const struct board *boar
         }
     }
     return 0;
+}
+
+/* ---- frames ----------------------------------------------------------------------------------------- */
+
+int nets_divert(struct nets *nets, enum adapter_id id, struct nets_end ends[NETS_ENDS])
+{
+    const int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+    int place = nets->places[id];
+    int rc;
+
+    if (!place)
+        return -EOPNOTSUPP;
+    rc = keeper_divert(nets->own, place, true);
+    if (rc < 0)
+        return rc;
+    keeper_ends(place, ends[0].ifname, ends[1].ifname);
+    for (int i = 0; i < NETS_ENDS; i++) {
+        ends[i].fd = keeper_socket(nets->own, KEEPER_HOME, AF_PACKET, SOCK_RAW | flags, 0);
+        if (ends[i].fd >= 0)
+            continue;
+        rc = ends[i].fd;
+        while (i-- > 0)
+            close(ends[i].fd);
+        nets_rejoin(nets, id);
+        return rc;
+    }
+    return 0;
+}
+
+void nets_rejoin(struct nets *nets, enum adapter_id id)
+{
+    (void)keeper_divert(nets->own, nets->places[id], false);
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <net/if.h>
 #include <stdbool.h>
 
 #include "emu/adapter_table.h"
@@ -44,3 +45,20 @@ int nets_plug(struct nets *nets, struct device *device, const struct board *boar
  * has no such adapter.
  */
 int nets_set_link(struct nets *nets, enum adapter_id id, bool is_in);
+
+/* Where frames come out: a packet(7) socket, not yet bound, and the interface to bind it to. */
+struct nets_end {
+    int fd;
+    char ifname[IFNAMSIZ];
+};
+#define NETS_ENDS 2
+
+/*
+ * Take an adapter's link off its bridge. Somebody has to carry its frames between @ends from then
+ * on: the first is the adapter's, the second the bridge's. 0 or -errno; -EOPNOTSUPP: frames are not
+ * to be had there.
+ */
+int nets_divert(struct nets *nets, enum adapter_id id, struct nets_end ends[NETS_ENDS]);
+
+/* Put it back; the ends are closed first. */
+void nets_rejoin(struct nets *nets, enum adapter_id id);
