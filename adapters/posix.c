@@ -96,8 +96,8 @@ void endpoint_from_sockaddr(struct endpoint *ep, const struct sockaddr_storage *
 
 void psock_post(const struct psock *sock, enum net_event_type type, uint32_t arg)
 {
-    net_post(sock->posix->base.net,
-             &(struct net_event){ .type = type, .tag = sock->tag, .arg = arg });
+    adapter_post(&sock->posix->base,
+                 &(struct net_event){ .type = type, .tag = sock->tag, .arg = arg });
 }
 
 void psock_end(struct psock *sock, int error)
@@ -245,6 +245,66 @@ static ssize_t op_pending(struct adapter *adapter, int sid)
     return sock->kind == PSOCK_KIND_UDP ? posix_udp_pending(sock) : posix_tcp_pending(sock);
 }
 
+static ssize_t op_peek(struct adapter *adapter, int sid, size_t skip, void *data, size_t cap,
+                       struct endpoint *from)
+{
+    const struct psock *sock = to_psock(adapter, sid);
+
+    if (sock->kind == PSOCK_KIND_UDP)
+        return posix_udp_peek(sock, skip, data, cap, from);
+    return posix_tcp_peek(sock, skip, data, cap);
+}
+
+static int name_of(int fd, struct endpoint *name)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof(sa);
+
+    if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+        return -errno;
+    endpoint_from_sockaddr(name, &sa);
+    return 0;
+}
+
+/* The address that the routes to @peer begin with: the kernel chooses it when it is asked. */
+static int source_towards(const struct posix *posix, const struct endpoint *peer,
+                          struct endpoint *source)
+{
+    const int on = 1;
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint_to_sockaddr(peer, &sa);
+    int fd = posix_socket(posix, sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC);
+    int rc;
+
+    if (fd < 0)
+        return fd;
+    (void)setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
+    rc = connect(fd, (struct sockaddr *)&sa, len) < 0 ? -errno : name_of(fd, source);
+    close(fd);
+    return rc;
+}
+
+static int op_local(const struct adapter *adapter, int sid, const struct endpoint *peer,
+                    struct endpoint *local)
+{
+    const struct psock *sock = to_psock(adapter, sid);
+    struct endpoint source;
+    int fd = sock->conn.fd;
+    int rc;
+
+    if (fd < 0)
+        fd = sock->waiting_fd >= 0 ? sock->waiting_fd : sock->listener.fd;
+    if (fd < 0)
+        return -ENOTCONN;
+    rc = name_of(fd, local);
+    if (rc < 0 || sock->kind != PSOCK_KIND_UDP || sock->is_joined)
+        return rc;
+    rc = source_towards(sock->posix, peer, &source);
+    source.port = local->port;
+    *local = source;
+    return rc;
+}
+
 static size_t op_unacked(const struct adapter *adapter, int sid)
 {
     return posix_tcp_unacked(to_psock(adapter, sid));
@@ -304,6 +364,8 @@ static const struct adapter_ops posix_ops = {
     .send = op_send,
     .recv = op_recv,
     .pending = op_pending,
+    .peek = op_peek,
+    .local = op_local,
     .unacked = op_unacked,
     .disconnect = op_disconnect,
     .close = op_close,

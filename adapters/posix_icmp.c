@@ -70,8 +70,8 @@ static void take(struct posix *posix, const uint8_t *packet, size_t len, struct 
         return;
     if (!icmp_read_reply(payload.message, payload.len, &echo) || !is_answer(icmp, &echo, arrival))
         return;
-    net_post(posix->base.net,
-             &(struct net_event){ .type = NET_EVENT_ECHO, .tag = icmp->tag, .arg = payload.ttl });
+    adapter_post(&posix->base, &(struct net_event){
+                                   .type = NET_EVENT_ECHO, .tag = icmp->tag, .arg = payload.ttl });
     icmp->tag = 0;
 }
 

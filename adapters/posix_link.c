@@ -21,9 +21,9 @@ static int open_there(void *ctx, int domain, int type, int protocol)
 
 static void post_link(struct posix *posix, bool is_up)
 {
-    net_post(posix->base.net,
-             &(struct net_event){ .type = is_up ? NET_EVENT_LINK_UP : NET_EVENT_LINK_DOWN,
-                                  .arg = (uint32_t)posix->base.id });
+    adapter_post(&posix->base,
+                 &(struct net_event){ .type = is_up ? NET_EVENT_LINK_UP : NET_EVENT_LINK_DOWN,
+                                      .arg = (uint32_t)posix->base.id });
     posix->is_link_up = is_up;
 }
 

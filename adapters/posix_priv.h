@@ -126,6 +126,7 @@ int posix_tcp_accept(struct psock *listener, struct psock *client);
 ssize_t posix_tcp_send(struct psock *sock, const void *data, size_t len);
 ssize_t posix_tcp_recv(struct psock *sock, void *data, size_t cap);
 ssize_t posix_tcp_pending(const struct psock *sock);
+ssize_t posix_tcp_peek(const struct psock *sock, size_t skip, void *data, size_t cap);
 size_t posix_tcp_unacked(const struct psock *sock);
 int posix_tcp_disconnect(struct psock *sock);
 void posix_tcp_close(struct psock *sock);
@@ -137,6 +138,8 @@ int posix_udp_connect(struct psock *sock, const struct sock_spec *spec,
 ssize_t posix_udp_send(struct psock *sock, const void *data, size_t len, const struct endpoint *to);
 ssize_t posix_udp_recv(struct psock *sock, void *data, size_t cap, struct endpoint *from);
 ssize_t posix_udp_pending(const struct psock *sock);
+ssize_t posix_udp_peek(const struct psock *sock, size_t skip, void *data, size_t cap,
+                       struct endpoint *from);
 void posix_udp_close(struct psock *sock);
 
 /* posix_icmp.c */

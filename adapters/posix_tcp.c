@@ -303,6 +303,35 @@ ssize_t posix_tcp_pending(const struct psock *sock)
     return (ssize_t)(sock->ahead.len + bytes_by_ioctl(sock->conn.fd, FIONREAD));
 }
 
+static ssize_t peek_kernel(int fd, size_t skip, void *data, size_t cap)
+{
+    uint8_t *skipped = skip ? xcalloc(1, skip) : NULL;
+    struct iovec iov[2] = { { skipped, skip }, { data, cap } };
+    struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+    ssize_t n;
+
+    do
+        n = recvmsg(fd, &msg, MSG_PEEK | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    free(skipped);
+    if (n < 0)
+        return -errno;
+    return (size_t)n > skip ? n - (ssize_t)skip : -EAGAIN;
+}
+
+ssize_t posix_tcp_peek(const struct psock *sock, size_t skip, void *data, size_t cap)
+{
+    size_t ahead = sock->ahead.len;
+    size_t n = ahead > skip && ahead - skip < cap ? ahead - skip : cap;
+
+    if (sock->conn.fd < 0)
+        return -EAGAIN;
+    if (ahead <= skip)
+        return peek_kernel(sock->conn.fd, skip - ahead, data, cap);
+    memcpy(data, sock->ahead.data + sock->ahead.head + skip, n);
+    return (ssize_t)n;
+}
+
 /* Has the kernel more than was read ahead, as far as is known? */
 static bool has_unread(const struct psock *sock)
 {

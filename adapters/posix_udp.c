@@ -204,6 +204,24 @@ ssize_t posix_udp_pending(const struct psock *sock)
     return dgram ? (ssize_t)dgram->len : -EAGAIN;
 }
 
+ssize_t posix_udp_peek(const struct psock *sock, size_t skip, void *data, size_t cap,
+                       struct endpoint *from)
+{
+    list_for_each(node, &sock->rxq) {
+        const struct dgram *dgram = container_of(node, struct dgram, link);
+        size_t n = dgram->len < cap ? dgram->len : cap;
+
+        if (skip--)
+            continue;
+        if (n)
+            memcpy(data, dgram->data, n);
+        if (from)
+            *from = dgram->from;
+        return (ssize_t)n;
+    }
+    return -EAGAIN;
+}
+
 void posix_udp_close(struct psock *sock)
 {
     struct dgram *dgram;

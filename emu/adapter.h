@@ -47,6 +47,9 @@ struct net_event {
 /* Queue @event; copies it. May be called at any time. */
 void net_post(struct net *net, const struct net_event *event);
 
+/* Likewise, of @adapter's own: a layer that stands on it hears it first (layer.h). */
+void adapter_post(struct adapter *adapter, const struct net_event *event);
+
 enum sock_type { SOCK_TYPE_TCP, SOCK_TYPE_UDP };
 
 struct sock_spec {
@@ -112,6 +115,17 @@ struct adapter_ops {
     /* Bytes that can be read: TCP all, UDP the next datagram. -EAGAIN: no datagram. */
     ssize_t (*pending)(struct adapter *adapter, int sid);
 
+    /*
+     * Optional. As recv() would after @skip bytes (UDP: datagrams) were read; everything stays where
+     * it is. -EAGAIN: no more has come.
+     */
+    ssize_t (*peek)(struct adapter *adapter, int sid, size_t skip, void *data, size_t cap,
+                    struct endpoint *from);
+
+    /* Optional. Our end of @sid, as its other end sees it; UDP: as @peer does. */
+    int (*local)(const struct adapter *adapter, int sid, const struct endpoint *peer,
+                 struct endpoint *local);
+
     /* TCP: bytes that send() has taken and the peer has not acknowledged, as the stack knows now. */
     size_t (*unacked)(const struct adapter *adapter, int sid);
 
@@ -131,6 +145,9 @@ struct adapter_ops {
     /* Optional. Pass on what send() has gathered since the last flush. */
     void (*flush)(struct adapter *adapter);
 
+    /* Of a layer alone: the adapter below it posts @event. */
+    void (*heard)(struct adapter *adapter, const struct net_event *event);
+
     /* Number of sockets from which an event can still come. */
     size_t (*active)(const struct adapter *adapter);
 
@@ -141,7 +158,9 @@ struct adapter_ops {
 struct adapter {
     const struct adapter_ops *ops;
     struct net *net;
-    int id; /* enum adapter_id */
-    bool is_ready;
+    struct adapter *above; /* the layer that stands on it; NULL: the net knows it */
+    struct adapter *below; /* what it, a layer, stands on; NULL: it is none */
+    int id;                /* enum adapter_id */
+    bool is_ready;         /* of the topmost one */
     struct endpoint dns_static[ADAPTER_DNS_MAX]; /* by socket.setDNS; IP_FAMILY_NONE: not set */
 };

@@ -161,6 +161,41 @@ static ssize_t op_pending(struct adapter *adapter, int sid)
     return sock->dgrams_count ? (ssize_t)sock->dgrams[0].len : -EAGAIN;
 }
 
+static ssize_t op_peek(struct adapter *adapter, int sid, size_t skip, void *data, size_t cap,
+                       struct endpoint *from)
+{
+    struct fake_sock *sock = to_open(adapter, sid);
+    size_t left = sock->rxq.len > skip ? sock->rxq.len - skip : 0;
+    size_t len = left < cap ? left : cap;
+
+    if (sock->spec.type == SOCK_TYPE_UDP) {
+        struct fake_sock later = { .dgrams_count = 0 };
+
+        if (skip >= sock->dgrams_count)
+            return -EAGAIN;
+        later.dgrams[0] = sock->dgrams[skip];
+        later.dgrams_count = 1;
+        return recv_dgram(&later, data, cap, from);
+    }
+    if (!len)
+        return -EAGAIN;
+    memcpy(data, byteq_front(&sock->rxq) + skip, len);
+    return (ssize_t)len;
+}
+
+static int op_local(const struct adapter *adapter, int sid, const struct endpoint *peer,
+                    struct endpoint *local)
+{
+    struct fake_adapter *fake = to_fake(adapter);
+
+    (void)peer;
+    *local = fake->info.ip;
+    local->port = (uint16_t)(FAKE_PORT + sid);
+    if (to_open(adapter, sid)->spec.local_port)
+        local->port = to_open(adapter, sid)->spec.local_port;
+    return 0;
+}
+
 static size_t op_unacked(const struct adapter *adapter, int sid)
 {
     return to_open(adapter, sid)->unacked;
@@ -229,6 +264,8 @@ static const struct adapter_ops fake_ops = {
     .send = op_send,
     .recv = op_recv,
     .pending = op_pending,
+    .peek = op_peek,
+    .local = op_local,
     .unacked = op_unacked,
     .disconnect = op_disconnect,
     .echo = op_echo,
@@ -276,21 +313,21 @@ size_t fake_open_count(const struct fake_adapter *fake)
 void fake_report(struct fake_adapter *fake, const struct fake_sock *sock, enum net_event_type type,
                  uint32_t arg)
 {
-    net_post(fake->base.net,
-             &(struct net_event){ .type = type, .tag = sock->spec.tag, .arg = arg });
+    adapter_post(&fake->base,
+                 &(struct net_event){ .type = type, .tag = sock->spec.tag, .arg = arg });
 }
 
 void fake_echo(struct fake_adapter *fake, uint8_t ttl)
 {
-    net_post(fake->base.net,
-             &(struct net_event){ .type = NET_EVENT_ECHO, .tag = fake->echo_tag, .arg = ttl });
+    adapter_post(&fake->base,
+                 &(struct net_event){ .type = NET_EVENT_ECHO, .tag = fake->echo_tag, .arg = ttl });
 }
 
 void fake_link(struct fake_adapter *fake, bool up)
 {
-    net_post(fake->base.net,
-             &(struct net_event){ .type = up ? NET_EVENT_LINK_UP : NET_EVENT_LINK_DOWN,
-                                  .arg = (uint32_t)fake->base.id });
+    adapter_post(&fake->base,
+                 &(struct net_event){ .type = up ? NET_EVENT_LINK_UP : NET_EVENT_LINK_DOWN,
+                                      .arg = (uint32_t)fake->base.id });
 }
 
 void fake_data(struct fake_adapter *fake, struct fake_sock *sock, const char *text)

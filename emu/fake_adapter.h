@@ -19,6 +19,7 @@
 #define FAKE_SENT_MAX   4096
 #define FAKE_DGRAMS_MAX 8
 #define FAKE_DGRAM_MAX  512
+#define FAKE_PORT       49152 /* of our end of socket 0, unless it was given one */
 
 struct fake_dgram {
     uint8_t data[FAKE_DGRAM_MAX];

@@ -47,8 +47,10 @@ static enum adapter_id default_of(const struct net *net, enum adapter_id last)
 void net_register(struct net *net, struct adapter *adapter, enum adapter_id id)
 {
     assert(!net->adapters[id]);
-    adapter->net = net;
-    adapter->id = (int)id;
+    for (struct adapter *part = adapter; part; part = part->below) {
+        part->net = net;
+        part->id = (int)id;
+    }
     net->adapters[id] = adapter;
     net->last_number = adapter_number(net->config.profile, id);
     if (!net->is_default_chosen)
@@ -101,6 +103,14 @@ void net_post(struct net *net, const struct net_event *event)
         grow_events(net);
     net->events[(net->events_head + net->events_count) & (net->events_cap - 1)] = *event;
     net->events_count++;
+}
+
+void adapter_post(struct adapter *adapter, const struct net_event *event)
+{
+    if (adapter->above)
+        adapter->above->ops->heard(adapter->above, event);
+    else
+        net_post(adapter->net, event);
 }
 
 bool net_has_events(const struct net *net)
