@@ -43,18 +43,22 @@ int links_status(const struct device *device, enum adapter_id id, struct link_st
 int links_power(struct device *device, enum adapter_id id, bool is_on)
 {
     const struct links *links = device->links;
+    struct adapter *adapter = device->net.adapters[id];
     int rc = -EOPNOTSUPP;
 
-    if (!adapter_of(device, id))
+    if (!adapter)
         return -ENODEV;
     if (links && links->power)
         rc = links->power(links->ctx, id, is_on);
-    if (rc != -EOPNOTSUPP)
-        return rc;
-    net_post(&device->net,
-             &(struct net_event){ .type = is_on ? NET_EVENT_LINK_UP : NET_EVENT_LINK_DOWN,
-                                  .arg = (uint32_t)id });
-    return 0;
+    if (rc == -EOPNOTSUPP) {
+        rc = 0;
+        if (is_on)
+            net_post(&device->net,
+                     &(struct net_event){ .type = NET_EVENT_LINK_UP, .arg = (uint32_t)id });
+    }
+    if (rc == 0 && !is_on) /* the script's next line must not find it ready */
+        net_link_down(&device->net, adapter);
+    return rc;
 }
 
 int links_set_address(struct device *device, enum adapter_id id,

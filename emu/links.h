@@ -58,8 +58,8 @@ struct links {
 
 /*
  * The same of a device, whatever stands behind it. Where nothing does, or it can't switch a link,
- * the device alone believes that the link is off: its adapter is not ready, its sockets break. 0 or
- * -errno.
+ * the device alone believes that the link is off: its adapter is not ready, its sockets break. What
+ * is switched off is not ready when the call returns. 0 or -errno.
  */
 struct device;
 

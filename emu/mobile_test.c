@@ -138,7 +138,9 @@ static void flight_mode_ends_the_search(void **state)
     mobile_fly(mobile_of(bench), true);
     mobile_reset(mobile_of(bench));
     fake_pass_ms(bench->fake, 2 * MOBILE_ATTACH_MS);
+    expect(bench, "IP_LOSE", NULL);
     expect(bench, "SIM_IND", "RDY"); /* of the first reset */
+    expect_nothing(bench);
     assert_int_equal(mobile_of(bench)->state, MOBILE_STATE_UNREGISTERED);
     assert_false(bench->gp->base.is_ready);
 }

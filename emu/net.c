@@ -187,6 +187,12 @@ static void deliver_link(struct net *net, const struct net_event *event)
     }
 }
 
+void net_link_down(struct net *net, struct adapter *adapter)
+{
+    deliver_link(net,
+                 &(struct net_event){ .type = NET_EVENT_LINK_DOWN, .arg = (uint32_t)adapter->id });
+}
+
 static void deliver(struct net *net, const struct net_event *event)
 {
     struct sock_owner *owner;

@@ -78,6 +78,9 @@ void net_fini(struct net *net);
  */
 void net_register(struct net *net, struct adapter *adapter, enum adapter_id id);
 
+/* The link of @adapter goes down now, not when the network says so: it was switched off. */
+void net_link_down(struct net *net, struct adapter *adapter);
+
 void net_watch(struct net *net, struct net_watcher *watcher);
 
 /* Tell the script which adapters are ready: once, before it runs. */

@@ -28,6 +28,7 @@ int luaopen_icmp(lua_State *L);
 int luaopen_netdrv(lua_State *L);
 int luaopen_wlan(lua_State *L);
 int luaopen_mobile(lua_State *L);
+int luaopen_airlink(lua_State *L);
 int luaopen_luatos_os(lua_State *L);
 int luaopen_luatos_io(lua_State *L);
 int luaopen_fs(lua_State *L);

@@ -11,6 +11,7 @@ static const char *const texts[] = {
         "gpio: there are no pins: an output is remembered, an input reads its pull or "
         "what `luatos-emu ctl PATH gpio PIN 0|1` drives",
     [STAND_IN_HMETA] = "hmeta: there is no module to ask: what it says is the board's",
+    [STAND_IN_AIRLINK] = "airlink: there is no second chip: its adapters are the board's",
     [STAND_IN_MOBILE] = "mobile: there is no radio: what it says is the board's",
     [STAND_IN_UART] = "uart: there are no wires: a port is a terminal of this machine (--uart)",
 };

@@ -10,6 +10,7 @@ enum stand_in {
     STAND_IN_GPIO,
     STAND_IN_HMETA,
     STAND_IN_MOBILE,
+    STAND_IN_AIRLINK,
     STAND_IN_UART,
     STAND_IN_COUNT, /* of them */
 };

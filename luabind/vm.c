@@ -418,6 +418,7 @@ static void open_libraries(lua_State *L)
         { "netdrv", luaopen_netdrv },
         { "wlan", luaopen_wlan },
         { "mobile", luaopen_mobile },
+        { "airlink", luaopen_airlink },
         { LUA_IOLIBNAME, luaopen_luatos_io },
         { LUA_OSLIBNAME, luaopen_luatos_os },
     };
