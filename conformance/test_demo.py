@@ -22,7 +22,7 @@ def started(emu, peers, name, *args, **globals_):
 
 
 def test_all_demos_are_here():
-    assert DEMOS == ["callback", "multi-network", "tcp-long", "tcp-reconnect", "tcp-server-one-to-many",
+    assert DEMOS == ["callback", "exnetif", "multi-network", "tcp-long", "tcp-reconnect", "tcp-server-one-to-many",
                      "tcp-server-one-to-one", "tcp-short", "tour", "udp-client", "udp-server"]
 
 
