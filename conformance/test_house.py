@@ -17,6 +17,9 @@ MAY_INCLUDE = {
     "adapters": {"adapters", "emu"},
     "luabind": {"luabind", "emu"},
 }
+# Who may speak with OpenSSL: TLS, in the device and in the lab, and the script's crypto library.
+OPENSSL = r"emu/(tls\w*|crypto)\.[ch]|adapters/lab/\w+\.[ch]|emu/fuzz/.*|\w+/\w+_test\.c"
+
 COMPOSITION_ROOT = ROOT / "emu" / "main.c"
 
 # folder -> system headers that belong to another layer
@@ -87,6 +90,13 @@ def test_private_headers_are_included_by_whom_they_name(path):
     for included in includes_of(path):
         if included.endswith("_priv.h"):
             assert path.name in (ROOT / included).read_text().splitlines()[0], included
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=rel)
+def test_openssl_is_used_by_few(path):
+    """It has a clock and entropy of its own."""
+    if not re.fullmatch(OPENSSL, rel(path)):
+        assert not re.search(r"^#include <openssl/", path.read_text(), re.M)
 
 
 @pytest.mark.parametrize("path", PRODUCTION, ids=rel)

@@ -15,6 +15,7 @@ struct vm;
 int luaopen_gpio(lua_State *L);
 int luaopen_hmeta(lua_State *L);
 int luaopen_uart(lua_State *L);
+int luaopen_crypto(lua_State *L);
 int luaopen_socket(lua_State *L);
 int luaopen_zbuff(lua_State *L);
 int luaopen_pack(lua_State *L);
@@ -84,6 +85,11 @@ struct constant {
  * module. May run the script's Lua.
  */
 void push_printed(lua_State *L, int arg);
+
+/* Functions of string that crypto has too. */
+int string_to_base64(lua_State *L);
+int string_from_base64(lua_State *L);
+int string_from_base32(lua_State *L);
 
 /* Is the global @name, which is pushed if not, still the C function @stock? */
 bool is_stock(lua_State *L, const char *name, lua_CFunction stock);

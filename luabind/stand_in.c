@@ -13,6 +13,8 @@ static const char *const texts[] = {
     [STAND_IN_HMETA] = "hmeta: there is no module to ask: what it says is the board's",
     [STAND_IN_AIRLINK] = "airlink: there is no second chip: its adapters are the board's",
     [STAND_IN_MOBILE] = "mobile: there is no radio: what it says is the board's",
+    [STAND_IN_TRNG] = "crypto.trng: there is no true randomness: numbers that --seed repeats, for "
+                      "no secrets",
     [STAND_IN_UART] = "uart: there are no wires: a port is a terminal of this machine (--uart)",
 };
 static_assert(sizeof(texts) / sizeof(texts[0]) == STAND_IN_COUNT, "a stand-in lacks its text");

@@ -12,6 +12,7 @@ enum stand_in {
     STAND_IN_MOBILE,
     STAND_IN_AIRLINK,
     STAND_IN_UART,
+    STAND_IN_TRNG,
     STAND_IN_COUNT, /* of them */
 };
 

@@ -97,7 +97,7 @@ static int string_to_value(lua_State *L)
 
 /* ---- base64 and base32 ------------------------------------------------------------------------- */
 
-static int string_to_base64(lua_State *L)
+int string_to_base64(lua_State *L)
 {
     size_t len;
     const char *text = luaL_checklstring(L, 1, &len);
@@ -153,7 +153,7 @@ static uint32_t base64_value(char c)
     return c == '=' ? 0 : (uint32_t)(strchr(base64_digits, c) - base64_digits);
 }
 
-static int string_from_base64(lua_State *L)
+int string_from_base64(lua_State *L)
 {
     size_t len;
     const char *text = luaL_checklstring(L, 1, &len);
@@ -220,7 +220,7 @@ static int base32_value(char c)
 }
 
 /* White space and '-' are skipped and a NUL ends it; anything else, '=' too, makes it "". */
-static int string_from_base32(lua_State *L)
+int string_from_base32(lua_State *L)
 {
     const char *text = luaL_checkstring(L, 1);
     uint32_t bits = 0;

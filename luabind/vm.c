@@ -413,6 +413,7 @@ static void open_libraries(lua_State *L)
         { "gpio", luaopen_gpio },
         { "hmeta", luaopen_hmeta },
         { "uart", luaopen_uart },
+        { "crypto", luaopen_crypto },
         { "socket", luaopen_socket },
         { "icmp", luaopen_icmp },
         { "netdrv", luaopen_netdrv },
