@@ -62,7 +62,7 @@ def test_an_output_reads_as_0_with_a_warning(emu):
 def test_wrong_pins_and_arguments(emu):
     """A pin that is not there: a log line and nothing; arguments by Lua's rules."""
     done = check(emu, {
-        'gpio.setup(128, 0)': "nothing",
+        'gpio.setup(200, 0)': "nothing",
         'gpio.setup(-1, 0)': "nothing",
         'gpio.set(1000, 1)': "nothing",
         'gpio.get(1000)': "0",
@@ -83,7 +83,7 @@ def test_wrong_pins_and_arguments(emu):
         'gpio.setDefaultPull(-1)': "false",
         'gpio.setDefaultPull(2)': "true",
     })
-    assert done.firmware("gpio").count("MUST pin < 128") == 10
+    assert done.firmware("gpio").count("MUST pin < 200") == 10
     assert "gpio.setup: there is no pin -1: a module does nothing" in done.warnings[2]
 
 
@@ -159,9 +159,9 @@ def test_ctl_refuses_what_is_no_pin_or_level(emu, tmp_path):
                    "--ctl", path) as run:
         run.wait_log("ready")
         for words, error in {
-            "128 0": "pins are 0 to 127\n",
-            "x 0": "pins are 0 to 127\n",
-            "-1 0": "pins are 0 to 127\n",
+            "200 0": "pins are 0 to 199\n",
+            "x 0": "pins are 0 to 199\n",
+            "-1 0": "pins are 0 to 199\n",
             "1 2": "a pin is driven to 0 or 1, or left open\n",
             "1": "usage: gpio PIN 0|1|open\n",
         }.items():

@@ -12,7 +12,7 @@
 
 #include "emu/timer.h"
 
-#define GPIO_PINS 128 /* LuatOS LUAT_GPIO_PIN_MAX */
+#define GPIO_PINS 200 /* from 100 on those of an Air8000's second chip */
 
 struct msgq;
 struct trace;
