@@ -107,10 +107,13 @@ static void wait_for_something(struct device *device, uint64_t wait_us, uint64_t
     loop_wait(&device->loop, wait_us);
 }
 
-/* May something come from outside? */
-static bool is_active(const struct device *device)
+/* Nothing is left to deliver or due, and nothing can come from outside. */
+static bool is_idle(const struct device *device, uint64_t wait_us, uint64_t until_us)
 {
-    return net_active(&device->net) || uart_active(&device->uart);
+    bool is_active = net_active(&device->net) || uart_active(&device->uart);
+
+    return wait_us && until_us == UINT64_MAX && !timers_keep_alive(&device->timers) &&
+           (device->clock.mode == VCLOCK_MODE_VIRTUAL || !is_active);
 }
 
 enum device_state device_turn(struct device *device, uint64_t until_us)
@@ -120,7 +123,7 @@ enum device_state device_turn(struct device *device, uint64_t until_us)
 
     net_flush(&device->net);
     wait_us = sleep_us(device, until_us);
-    if (wait_us == UINT64_MAX && (is_virtual || !is_active(device)))
+    if (is_idle(device, wait_us, until_us))
         return DEVICE_STATE_IDLE;
     if (is_virtual) {
         loop_wait(&device->loop, 0);

@@ -80,6 +80,27 @@ static void a_turn_goes_straight_to_the_next_timer(void **state)
     assert_int_equal(turn(fake), DEVICE_STATE_IDLE);
 }
 
+/* Not even one that starts itself anew for ever; one in the foreground does, beside it. */
+static void a_background_timer_does_not_keep_a_device_busy(void **state)
+{
+    struct fake_device *fake = *state;
+    struct alarm behind = { .fake = fake }, alarm;
+
+    timer_init_background(&behind.timer, ring);
+    timer_start(&fake->device.timers, &behind.timer, 1000);
+    assert_int_equal(turn(fake), DEVICE_STATE_IDLE);
+    assert_int_equal(fake->device.clock.now_us, 0);
+    set_alarm(&alarm, fake, 2000);
+    assert_int_equal(turn(fake), DEVICE_STATE_BUSY);
+    assert_int_equal(behind.rang_us, 1000);
+    timer_start(&fake->device.timers, &behind.timer, 3000);
+    assert_int_equal(turn(fake), DEVICE_STATE_BUSY);
+    assert_int_equal(alarm.rings, 1);
+    assert_int_equal(turn(fake), DEVICE_STATE_IDLE);
+    timer_stop(&fake->device.timers, &behind.timer);
+    assert_int_equal(turn(fake), DEVICE_STATE_IDLE);
+}
+
 static void a_turn_goes_no_further_than_it_may(void **state)
 {
     struct fake_device *fake = *state;
@@ -254,6 +275,7 @@ int main(void)
         ON_DEVICE(a_device_with_nothing_to_wait_for_is_idle),
         ON_DEVICE(a_silent_socket_does_not_keep_a_virtual_device_busy),
         ON_DEVICE(a_turn_goes_straight_to_the_next_timer),
+        ON_DEVICE(a_background_timer_does_not_keep_a_device_busy),
         ON_DEVICE(a_turn_goes_no_further_than_it_may),
         ON_DEVICE(time_stands_still_while_the_script_has_messages),
         ON_DEVICE(what_was_sent_waits_for_short_handlers_only),

@@ -24,6 +24,12 @@ void timer_init(struct timer *timer, timer_fn *fn)
     list_init(&timer->ready);
 }
 
+void timer_init_background(struct timer *timer, timer_fn *fn)
+{
+    timer_init(timer, fn);
+    timer->is_background = true;
+}
+
 static bool is_before(const struct timer *a, const struct timer *b)
 {
     return a->due_us != b->due_us ? a->due_us < b->due_us : a->seq < b->seq;
@@ -71,6 +77,7 @@ static void heap_remove(struct timers *timers, struct timer *timer)
     struct timer *last = timers->heap[--timers->count];
 
     timer->slot = 0;
+    timers->background_count -= timer->is_background;
     if (last == timer)
         return;
     if (at > 0 && is_before(last, timers->heap[(at - 1) / 2])) {
@@ -90,6 +97,7 @@ void timer_start(struct timers *timers, struct timer *timer, uint64_t due_us)
     }
     timer->due_us = due_us;
     timer->seq = timers->seq++;
+    timers->background_count += timer->is_background;
     sift_up(timers, timers->count++, timer);
 }
 
@@ -108,6 +116,11 @@ bool timer_is_running(const struct timer *timer)
 uint64_t timers_next_us(const struct timers *timers)
 {
     return timers->count ? timers->heap[0]->due_us : UINT64_MAX;
+}
+
+bool timers_keep_alive(const struct timers *timers)
+{
+    return timers->count > timers->background_count;
 }
 
 size_t timers_run(struct timers *timers, uint64_t now_us)

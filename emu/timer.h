@@ -5,6 +5,9 @@
  * timers_run() first collects everything that is due and then calls it: a timer that is started
  * again from its own function waits for the next turn, however short it is, and cannot make the
  * loop spin. A timer may stop or start any other, and may free itself.
+ *
+ * A background timer is for what goes on around a device, such as a server that answers late: it
+ * does not keep a run alive that has nothing else to wait for.
  */
 #pragma once
 
@@ -22,13 +25,15 @@ struct timer {
     timer_fn *fn;
     uint64_t due_us;
     uint64_t seq;
-    size_t slot;       /* place in the heap plus one; 0: not in it */
+    size_t slot; /* place in the heap plus one; 0: not in it */
+    bool is_background;
     struct list ready; /* collected by this turn's timers_run() */
 };
 
 struct timers {
     struct timer **heap;
     size_t count, cap;
+    size_t background_count; /* of those */
     uint64_t seq;
 };
 
@@ -36,6 +41,7 @@ void timers_init(struct timers *timers);
 void timers_fini(struct timers *timers);
 
 void timer_init(struct timer *timer, timer_fn *fn);
+void timer_init_background(struct timer *timer, timer_fn *fn);
 
 /* Fire @timer at @due_us (vclock time). Starting a running timer moves it. */
 void timer_start(struct timers *timers, struct timer *timer, uint64_t due_us);
@@ -47,6 +53,9 @@ bool timer_is_running(const struct timer *timer);
 
 /* When the next timer is due; UINT64_MAX when none is running. */
 uint64_t timers_next_us(const struct timers *timers);
+
+/* Is one running that is not in the background? */
+bool timers_keep_alive(const struct timers *timers);
 
 /* Call every timer that is due at @now_us. Returns how many were called. */
 size_t timers_run(struct timers *timers, uint64_t now_us);
