@@ -22,6 +22,7 @@ struct arrival {
     uint8_t ttl;
 };
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): recvmsg() writes into it */
 static ssize_t receive(int fd, uint8_t packet[PACKET_MAX], struct arrival *arrival)
 {
     struct sockaddr_storage from;
@@ -85,10 +86,11 @@ static void on_ready(struct loop_fd *source, uint32_t events)
     (void)events;
     for (;;) {
         n = receive(source->fd, packet, &arrival);
-        if (n >= 0)
+        if (n >= 0) {
             take(posix, packet, (size_t)n, &arrival);
-        else if (errno != EINTR && errno != EHOSTUNREACH && errno != ECONNREFUSED)
+        } else if (errno != EINTR && errno != EHOSTUNREACH && errno != ECONNREFUSED) {
             return; /* those are news of the request, and there may be more behind them */
+        }
     }
 }
 

@@ -52,9 +52,10 @@ int links_power(struct device *device, enum adapter_id id, bool is_on)
         rc = links->power(links->ctx, id, is_on);
     if (rc == -EOPNOTSUPP) {
         rc = 0;
-        if (is_on)
+        if (is_on) {
             net_post(&device->net,
                      &(struct net_event){ .type = NET_EVENT_LINK_UP, .arg = (uint32_t)id });
+        }
     }
     if (rc == 0 && !is_on) /* the script's next line must not find it ready */
         net_link_down(&device->net, adapter);

@@ -128,9 +128,10 @@ static void name_aps(const struct board *board, char names[AP_NAMES_MAX])
     size_t len = 0;
 
     names[0] = '\0';
-    for (size_t i = 0; board && i < board->aps_count && len < AP_NAMES_MAX; i++)
+    for (size_t i = 0; board && i < board->aps_count && len < AP_NAMES_MAX; i++) {
         len += (size_t)snprintf(names + len, AP_NAMES_MAX - len, "%s%s", i ? ", " : "",
                                 board->aps[i].ssid);
+    }
 }
 
 static void say_not_found(struct wlan *wlan)
@@ -199,10 +200,11 @@ static void on_join_timer(struct timer *timer)
 {
     struct wlan *wlan = container_of(timer, struct wlan, join_timer);
 
-    if (wlan->state == WLAN_STATE_JOINING)
+    if (wlan->state == WLAN_STATE_JOINING) {
         end_join(wlan);
-    else
+    } else {
         begin_join(wlan);
+    }
 }
 
 bool wlan_connect(struct wlan *wlan, const struct wlan_target *target)
@@ -262,6 +264,16 @@ static void trace_ap(struct wlan *wlan)
 {
     trace_emit(&wlan->device->trace, "wlan.ap", "{s:s, s:b}", "ssid", wlan->ap_ssid, "on",
                wlan->is_ap);
+}
+
+void wlan_tell_client(struct wlan *wlan, const uint8_t mac[BOARD_MAC_LEN], bool is_there)
+{
+    if (!wlan->is_ap)
+        return;
+    msgq_publish(&wlan->device->msgs,
+                 &(struct topic){ .name = "WLAN_AP_INC",
+                                  .args = { topic_text(is_there ? "CONNECTED" : "DISCONNECTED"),
+                                            topic_bytes(mac, BOARD_MAC_LEN) } });
 }
 
 int wlan_start_ap(struct wlan *wlan, const struct wlan_ap_config *config)

@@ -14,7 +14,7 @@
  * over: both go down, and each comes up when it is joined or made.
  *
  * Published: WLAN_SCAN_DONE; WLAN_STA_INC("CONNECTED", ssid, bssid), before IP_READY, and
- * WLAN_STA_INC("DISCONNECTED", reason).
+ * WLAN_STA_INC("DISCONNECTED", reason); WLAN_AP_INC("CONNECTED" or "DISCONNECTED", mac).
  *
  * Trace: "wlan.state" from, to; "wlan.ap" ssid, on.
  */
@@ -104,6 +104,9 @@ struct wlan_ap_config {
     char ssid[BOARD_SSID_MAX];
     struct board_address address;
 };
+
+/* A client has come to the network that the module is, or has left it: WLAN_AP_INC, with its MAC. */
+void wlan_tell_client(struct wlan *wlan, const uint8_t mac[BOARD_MAC_LEN], bool is_there);
 
 /* Be a network. 0 or -errno; -EOPNOTSUPP: it is one, but its address stays what it was. */
 int wlan_start_ap(struct wlan *wlan, const struct wlan_ap_config *config);

@@ -370,6 +370,26 @@ static void the_access_point_comes_up_with_its_address(void **state)
     expect_link(bench, false, AP);
 }
 
+static void clients_are_told_while_it_is_a_network(void **state)
+{
+    static const uint8_t mac[BOARD_MAC_LEN] = { 2, 0, 0, 0, 0, 9 };
+    struct wlan_ap_config config = { .ssid = "mine", .address.prefix_len = 24 };
+    struct bench *bench = *state;
+    const struct topic *topic;
+
+    take_over(bench);
+    wlan_tell_client(wlan_of(bench), mac, true);
+    expect_nothing(bench);
+    assert_int_equal(wlan_start_ap(wlan_of(bench), &config), 0);
+    wlan_tell_client(wlan_of(bench), mac, true);
+    wlan_tell_client(wlan_of(bench), mac, false);
+    topic = next_topic(bench);
+    assert_string_equal(topic->name, "WLAN_AP_INC");
+    assert_string_equal(topic->args[0].text, "CONNECTED");
+    assert_memory_equal(topic->args[1].text, mac, sizeof(mac));
+    assert_string_equal(next_topic(bench)->args[0].text, "DISCONNECTED");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -386,6 +406,7 @@ int main(void)
         TEST(a_lost_address_is_no_lost_network),
         TEST(a_scan_takes_a_moment),
         TEST(the_access_point_comes_up_with_its_address),
+        TEST(clients_are_told_while_it_is_a_network),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,11 +119,12 @@ static int mobile_apn(lua_State *L)
         next = lua_tolstring(L, 3, &len);
         (void)luaL_optstring(L, 4, "");
         (void)luaL_optstring(L, 5, "");
-        if (len < sizeof(mobile->next_apn))
+        if (len < sizeof(mobile->next_apn)) {
             memcpy(mobile->next_apn, next, len + 1);
-        else
+        } else {
             warn_script(L, "mobile.apn: it has up to %zu bytes: not set",
                         sizeof(mobile->next_apn) - 1);
+        }
     }
     if (mobile->state == MOBILE_STATE_REGISTERED && mobile->apn[0]) {
         lua_pushstring(L, mobile->apn);
@@ -204,7 +205,7 @@ static int network_code(const char *imsi, size_t at, size_t len)
 
     if (strlen(imsi) >= NETWORK_LEN)
         memcpy(digits, imsi + at, len);
-    return atoi(digits);
+    return (int)strtol(digits, NULL, 10);
 }
 
 static void push_cell(lua_State *L, const struct board_facts *facts)

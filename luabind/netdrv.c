@@ -84,10 +84,11 @@ static int netdrv_ctrl(lua_State *L)
 
     if (!id_arg(L, "ctrl", &id))
         return 0;
-    if (command == CTRL_RESET || (command == CTRL_UPDOWN && arg))
+    if (command == CTRL_RESET || (command == CTRL_UPDOWN && arg)) {
         rc = netdrv_setup(netdrv, id);
-    else if (command == CTRL_UPDOWN)
+    } else if (command == CTRL_UPDOWN) {
         rc = netdrv_stop(netdrv, id);
+    }
     lua_pushboolean(L, rc == 0);
     lua_pushinteger(L, rc);
     return 2;
@@ -253,10 +254,11 @@ static bool may_serve(enum adapter_id id)
 
 static void warn_if_none(lua_State *L, int forwarded, int rc)
 {
-    if (!forwarded && rc < 0)
+    if (!forwarded && rc < 0) {
         warn_script(L, "netdrv.napt: nothing is forwarded: %s",
                     rc == -EOPNOTSUPP ? "the adapters are on this machine's network"
                                       : strerror(-rc));
+    }
 }
 
 /* napt(id): what comes in by an adapter with clients goes out by @id; napt(-1) ends it. */

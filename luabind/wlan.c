@@ -227,9 +227,10 @@ static int wlan_set_mac(lua_State *L)
     const char *mac = luaL_checklstring(L, 2, &len);
     int rc = len == BOARD_MAC_LEN ? links_set_mac(device_of(L), id, (const uint8_t *)mac) : -EINVAL;
 
-    if (rc < 0)
+    if (rc < 0) {
         warn_script(L, "wlan.setMac: %s keeps its MAC: %s: false", adapter_name(id),
                     rc == -EOPNOTSUPP ? "it is on this machine's network" : strerror(-rc));
+    }
     lua_pushboolean(L, rc == 0);
     return 1;
 }
@@ -244,10 +245,11 @@ static int wlan_hostname(lua_State *L)
     const struct link_status status = status_of(L, id);
 
     if (!lua_isnoneornil(L, has_side ? 2 : 1)) {
-        if (text_arg(L, has_side ? 2 : 1, wanted, sizeof(wanted)))
+        if (text_arg(L, has_side ? 2 : 1, wanted, sizeof(wanted))) {
             memcpy(name, wanted, sizeof(wanted));
-        else
+        } else {
             warn_script(L, "wlan.hostname: it has up to %d bytes: not set", WLAN_HOSTNAME_MAX - 1);
+        }
     }
     if (*name) {
         lua_pushstring(L, name);
@@ -301,9 +303,10 @@ static int wlan_sta_ip(lua_State *L)
         return 1;
     }
     rc = links_set_address(device_of(L), ADAPTER_STA, &address);
-    if (rc < 0)
+    if (rc < 0) {
         warn_script(L, "wlan.staIp: LWIP_STA keeps its address: %s: false",
                     rc == -EOPNOTSUPP ? "it is on this machine's network" : strerror(-rc));
+    }
     lua_pushboolean(L, rc == 0);
     return 1;
 }
@@ -343,11 +346,12 @@ static int wlan_create_ap(lua_State *L)
         return 1;
     }
     rc = wlan_start_ap(wlan_of(L), &config);
-    if (rc == -EOPNOTSUPP)
+    if (rc == -EOPNOTSUPP) {
         warn_script(L, "wlan.createAP: LWIP_AP is on this machine's network: it keeps its address, "
                        "and nobody can join");
-    else if (rc < 0)
+    } else if (rc < 0) {
         warn_script(L, "wlan.createAP: %s: false", strerror(-rc));
+    }
     lua_pushboolean(L, rc == 0 || rc == -EOPNOTSUPP);
     return 1;
 }
