@@ -346,11 +346,10 @@ static int wlan_create_ap(lua_State *L)
         return 1;
     }
     rc = wlan_start_ap(wlan_of(L), &config);
-    if (rc == -EOPNOTSUPP) {
-        warn_script(L, "wlan.createAP: LWIP_AP is on this machine's network: it keeps its address, "
-                       "and nobody can join");
-    } else if (rc < 0) {
-        warn_script(L, "wlan.createAP: %s: false", strerror(-rc));
+    if (rc < 0) {
+        warn_script(L, "wlan.createAP: LWIP_AP keeps its address, and nobody can join: %s",
+                    rc == -EOPNOTSUPP ? "it is on a network that is not the emulator's"
+                                      : strerror(-rc));
     }
     lua_pushboolean(L, rc == 0 || rc == -EOPNOTSUPP);
     return 1;
