@@ -20,6 +20,7 @@
 #define BOARD_SSID_MAX     33 /* IEEE 802.11 9.4.2.2: 32 bytes */
 #define BOARD_PASSWORD_MAX 65 /* WPA2: 8 to 63 characters, or 64 of a key */
 #define BOARD_MAC_LEN      6
+#define BOARD_ADCS         4 /* 0 to 3 */
 
 enum binding {
     BINDING_OFF,   /* the board has no such adapter */
@@ -94,6 +95,9 @@ struct board_facts {
     char number[BOARD_TEXT_MAX]; /* of the SIM */
     char apn[BOARD_TEXT_MAX];
     unsigned csq;                            /* 0 to 31, 99: unknown; 3GPP TS 27.007 8.5 */
+    int adc_mv[BOARD_ADCS];                  /* adc.get(0) and so on: what is at its pin */
+    int vbat_mv;                             /* adc.CH_VBAT */
+    int cpu_temp_mc;                         /* adc.CH_CPU, thousandths of a degree */
     int rsrp_dbm, rsrq_db, rssi_dbm, snr_db; /* mobile.rsrp() and so on */
 
     /* The cell that serves it: TS 36.331 6.3.4, 36.101 5.5 and 5.7.3. Its network is the IMSI's. */

@@ -1,8 +1,9 @@
 #include "emu/exit_code.h"
 
 const struct exit_code_row exit_code_rows[] = {
-    { EXIT_CODE_OK, "ended well: os.exit(0), or nothing was left to do" },
-    { EXIT_CODE_SCRIPT, "the script failed: an error that nobody caught, or main.lua returned" },
+    { EXIT_CODE_OK, "ended well: os.exit(0), or nothing was left to do, or it sleeps" },
+    { EXIT_CODE_SCRIPT,
+      "the script failed: an uncaught error, main.lua returned, an unfed watchdog" },
     { EXIT_CODE_USAGE, "the command line is wrong" },
     { EXIT_CODE_ENVIRONMENT, "this machine does not allow what was asked for" },
     { EXIT_CODE_NO_SCRIPT, "the script, a file or a folder can't be read" },

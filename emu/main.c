@@ -28,6 +28,7 @@
 #define VIRTUAL_WORK_MS 10000
 #define MS_PER_S        1000
 #define US_PER_MS       1000
+#define US_PER_S        1000000
 #define TRACE_MODE      0666
 #define KEYLOG_MODE     0600 /* secrets */
 #define DESCRIPTOR_MAX  1000000
@@ -49,6 +50,7 @@ static void on_signal(int number)
 {
     int code = number == SIGINT    ? EXIT_CODE_INTERRUPTED
                : number == SIGALRM ? EXIT_CODE_TIMEOUT
+               : number == SIGPROF ? EXIT_CODE_SCRIPT
                                    : EXIT_CODE_TERMINATED;
     struct vm *vm = signalled_vm;
 
@@ -62,7 +64,7 @@ static void on_signal(int number)
 
 static void catch_signals(struct vm *vm, uint64_t timeout_ms)
 {
-    const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGALRM };
+    const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGALRM, SIGPROF };
     const struct sigaction end = { .sa_handler = on_signal };
     const struct itimerval limit = {
         .it_value = { (time_t)(timeout_ms / MS_PER_S),
@@ -75,6 +77,17 @@ static void catch_signals(struct vm *vm, uint64_t timeout_ms)
         (void)sigaction(ends[i], &end, NULL);
     if (timeout_ms)
         (void)setitimer(ITIMER_REAL, &limit, NULL);
+}
+
+/* Of a script that has fed the watchdog. Waiting costs no CPU time: the watchdog's own timer sees it. */
+static void limit_cpu(uint64_t us)
+{
+    const struct itimerval limit = {
+        .it_value = { (time_t)(us / US_PER_S), (suseconds_t)(us % US_PER_S) },
+        .it_interval = { GRACE_S, 0 },
+    };
+
+    (void)setitimer(ITIMER_PROF, &limit, NULL);
 }
 
 /* A write to a pipe that nobody reads any more fails, and is told about, like any other. */
@@ -234,6 +247,7 @@ static int run_vm(const struct cli *cli, struct device *device, struct vfs *vfs,
                                            .script = script,
                                            .timeout_us = cli->timeout_ms * US_PER_MS,
                                            .gc_stress = cli->gc_stress,
+                                           .limit_cpu = limit_cpu,
                                            .keep_running = cli->keep_running });
     if (rc < 0) {
         log_say(&device->log, "the Lua VM can't be started: %s", strerror(-rc));
@@ -241,6 +255,7 @@ static int run_vm(const struct cli *cli, struct device *device, struct vfs *vfs,
     }
     catch_signals(&vm, real_limit_ms(cli));
     code = vm_run(&vm);
+    limit_cpu(0);
     signalled_vm = NULL; /* from here on a signal ends the program at once */
     vm_close(&vm);
     return code;

@@ -13,7 +13,7 @@ static const char *const names[] = {
     /* screens and sound */ "airui", "audio", "camera", "codec", "eink", "i2s", "lcd", "lvgl", "tp", "tts", "u8g2",
     /* pins */ "can", "dac", "hwtimer", "ioqueue", "ir", "keyboard", "onewire", "otp", "pwm", "sensor", "touchkey",
     "ws2812",
-    /* storage */ "fatfs", "fdb", "lf", "sdio", "sfud", "sqlite3",
+    /* storage */ "fatfs", "lf", "sdio", "sfud", "sqlite3",
     /* arithmetic */ "bit64", "fastlz", "gmssl", "iconv", "miniz", "protobuf", "rsa", "xxtea",
 };
 /* clang-format on */

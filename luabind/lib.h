@@ -16,6 +16,15 @@ int luaopen_gpio(lua_State *L);
 int luaopen_hmeta(lua_State *L);
 int luaopen_uart(lua_State *L);
 int luaopen_crypto(lua_State *L);
+int luaopen_fskv(lua_State *L);
+int luaopen_pm(lua_State *L);
+int luaopen_wdt(lua_State *L);
+int luaopen_adc(lua_State *L);
+int luaopen_spi(lua_State *L);
+int luaopen_i2c(lua_State *L);
+int luaopen_pin(lua_State *L);
+int luaopen_pins(lua_State *L);
+int luaopen_errdump(lua_State *L);
 int luaopen_socket(lua_State *L);
 int luaopen_zbuff(lua_State *L);
 int luaopen_pack(lua_State *L);
@@ -85,6 +94,12 @@ struct constant {
  * module. May run the script's Lua.
  */
 void push_printed(lua_State *L, int arg);
+
+/* Ends the run, as rtos.reboot and pm.reboot. */
+int rtos_reboot(lua_State *L);
+
+/* Ends the run: the module has nothing to do, and the script has asked for sleep. */
+int pm_sleep(lua_State *L);
 
 /* Functions of string that crypto has too. */
 int string_to_base64(lua_State *L);

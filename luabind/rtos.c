@@ -259,6 +259,8 @@ static int rtos_receive(lua_State *L)
     check_ends(L, vm);
     device_breathe(device);
     while (!msgq_take(&device->msgs, &msg)) {
+        if (vm->chip.wants_sleep)
+            (void)pm_sleep(L);
         if (device_turn(device, until_us) == DEVICE_STATE_IDLE)
             rest(L);
         check_ends(L, vm);
@@ -278,7 +280,7 @@ static int rtos_receive(lua_State *L)
 
 /* ---- the rest -------------------------------------------------------------------------------- */
 
-static int rtos_reboot(lua_State *L)
+int rtos_reboot(lua_State *L)
 {
     lua_Integer code = luaL_optinteger(L, 1, 0);
 

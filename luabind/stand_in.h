@@ -13,6 +13,14 @@ enum stand_in {
     STAND_IN_AIRLINK,
     STAND_IN_UART,
     STAND_IN_TRNG,
+    STAND_IN_FSKV,
+    STAND_IN_PM,
+    STAND_IN_WDT,
+    STAND_IN_ADC,
+    STAND_IN_SPI,
+    STAND_IN_I2C,
+    STAND_IN_PINS,
+    STAND_IN_ERRDUMP,
     STAND_IN_COUNT, /* of them */
 };
 

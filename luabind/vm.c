@@ -414,6 +414,15 @@ static void open_libraries(lua_State *L)
         { "hmeta", luaopen_hmeta },
         { "uart", luaopen_uart },
         { "crypto", luaopen_crypto },
+        { "fskv", luaopen_fskv },
+        { "pm", luaopen_pm },
+        { "wdt", luaopen_wdt },
+        { "adc", luaopen_adc },
+        { "spi", luaopen_spi },
+        { "i2c", luaopen_i2c },
+        { "pin", luaopen_pin },
+        { "pins", luaopen_pins },
+        { "errDump", luaopen_errdump },
         { "socket", luaopen_socket },
         { "icmp", luaopen_icmp },
         { "netdrv", luaopen_netdrv },
@@ -465,6 +474,8 @@ int vm_open(struct vm *vm, const struct vm_config *config)
                        .script_log_level = LOG_LEVEL_DEBUG,
                        .rx_cache = RX_CACHE_DEFAULT,
                        .timezone_quarters = TIMEZONE_QUARTERS };
+    wdt_open(vm);
+    pm_open(vm);
     rc = heap_open(&vm->heap, cap, BIRTH_STACK_SIZE);
     if (rc < 0)
         return rc;
@@ -492,6 +503,8 @@ void vm_close(struct vm *vm)
         lua_close(vm->L);
     }
     rtos_close(vm);
+    wdt_close(vm);
+    pm_close(vm);
     heap_close(&vm->heap);
 }
 
@@ -526,7 +539,9 @@ static int report_end(struct vm *vm, const char *message)
 static void report_interrupt(struct vm *vm)
 {
     struct log *log = &vm->config.device->log;
-    const char *why = vm->stop_code == EXIT_CODE_TIMEOUT       ? "--timeout is over"
+    const char *why = vm->stop_code == EXIT_CODE_SCRIPT
+                          ? "the watchdog was not fed in time, a module would start again"
+                      : vm->stop_code == EXIT_CODE_TIMEOUT     ? "--timeout is over"
                       : vm->stop_code == EXIT_CODE_INTERRUPTED ? "interrupted"
                                                                : "terminated";
 

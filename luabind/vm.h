@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "luabind/chip.h"
 #include "luabind/heap.h"
 
 struct device;
@@ -29,6 +30,9 @@ struct vm_config {
     uint64_t timeout_us; /* of virtual time; 0: none. (Of real time: vm_interrupt) */
     bool gc_stress;      /* collect at every chance */
     bool keep_running;   /* --exit-on never: wait although nothing can come any more */
+
+    /* Stop the script with vm_interrupt() when it has burnt so much CPU time from now. May be NULL. */
+    void (*limit_cpu)(uint64_t us);
 };
 
 /* A Lua thread that is running, or has resumed one that is. */
@@ -55,6 +59,7 @@ struct vm {
     size_t timers_buckets, timers_count;
     bool warned_timers, warned_messages;
     uint32_t told_stand_ins; /* bits: enum stand_in */
+    struct chip chip;
 
     const void *netc_metatable, *zbuff_metatable; /* the registry keeps them */
     lua_CFunction print, tostring;                /* the globals of these names at start */
