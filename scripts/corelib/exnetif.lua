@@ -272,7 +272,10 @@ end
 
 -- Check those that are connected: once, or every interval milliseconds.
 function exnetif.check_network_status(interval)
-    if interval ~= nil and not check_period_ms then
+    if type(interval) ~= "number" or interval < 1 then
+        interval = nil
+    end
+    if interval and not check_period_ms then
         check_period_ms = interval
         sys.taskInit(check_again_and_again)
     end
