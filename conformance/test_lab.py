@@ -1,4 +1,4 @@
-"""The built-in lab: --lab. What its peers do is in adapters/lab/lab.h."""
+"""The built-in lab: --lab. What its peers do is in adapters/lab/peers.c, and `luatos-emu lab` prints it."""
 
 import os
 import random
@@ -6,13 +6,17 @@ import re
 import resource
 import socket
 import struct
+import subprocess
 import threading
+import time
 
 import pytest
 
+from conftest import ROOT
 from peers import until
+from tls_peers import Daemon, find_tool
 
-DNS, ECHO, SINK, SOURCE, HANGUP = 40053, 40123, 40124, 40125, 40126
+DNS, NTP, ECHO, SINK, SOURCE, HANGUP = 40053, 40323, 40123, 40124, 40125, 40126
 CLIENTS_MAX = 256  # LAB_CLIENTS_MAX
 A, TXT, AAAA = 1, 16, 28
 OK, FORMERR, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 3, 4, 5
@@ -66,6 +70,23 @@ def rcode(answer):
 
 def counts(answer):
     return struct.unpack(">4H", answer[4:12])
+
+
+@pytest.fixture
+def own(netns_obstacle):
+    """What tests ask for that need a network of the emulator's own."""
+    if netns_obstacle and os.geteuid() != 0:
+        pytest.skip(netns_obstacle)
+
+
+def tables(emu):
+    """What `luatos-emu lab` prints: rows of ports, and {what: names}."""
+    done = subprocess.run([emu.binary, "lab"], capture_output=True, text=True, timeout=150)
+    assert (done.returncode, done.stderr) == (0, "")
+    ports = re.search(r"^port .*\n((?:.+\n)+)", done.stdout, re.M).group(1)
+    names = re.findall(r"^(\S.*):\n((?:    .*\n)+)", done.stdout, re.M)
+    return ([re.split(r" {2,}", line) for line in ports.splitlines()],
+            {what: block.split() for what, block in names})
 
 
 # ---- TCP and UDP ---------------------------------------------------------------------------------
@@ -198,15 +219,17 @@ def test_clients_that_reset_leave_nothing_behind(lab):
 # ---- DNS -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["netlab.luatos.com", "echo.lab", "dns.lab", "sink.lab",
-                                  "source.lab", "hangup.lab"])
-def test_the_dns_knows_the_peers(lab, name):
-    asked = query(name)
-    answer = lab.ask(asked)
-    assert answer[:2] == asked[:2]
-    assert (rcode(answer), counts(answer)) == (OK, (1, 1, 0, 0))
-    assert answer[12:len(asked)] == asked[12:]
-    assert answer[-4:] == socket.inet_aton(lab.address)
+def test_the_dns_knows_all_names_that_are_printed(emu, lab):
+    ports, groups = tables(emu)
+    names = {f"{row[3]}.lab" for row in ports} | {name for names in groups.values() for name in names}
+    assert {"netlab.luatos.com", "ntp.aliyun.com", "echo.lab", "dns.lab"} < names
+    for name in names:
+        asked = query(name)
+        answer = lab.ask(asked)
+        assert answer[:2] == asked[:2]
+        assert (rcode(answer), counts(answer)) == (OK, (1, 1, 0, 0)), name
+        assert answer[12:len(asked)] == asked[12:]
+        assert answer[-4:] == socket.inet_aton(lab.address)
 
 
 def test_the_dns_repeats_the_question_as_it_was_spelled(lab):
@@ -362,3 +385,139 @@ def test_a_script_may_use_the_lab_s_udp_port_itself(emu):
 def test_without_the_option_there_is_no_lab(emu):
     done = emu.run("os.exit(0)\n")
     assert not done.events("lab.open")
+
+
+# ---- NTP -------------------------------------------------------------------------------------------
+
+UNIX_EPOCH_S = 2208988800  # in seconds since 1900
+
+
+def ntp_time(data):
+    seconds, fraction = struct.unpack(">II", data)
+    return seconds - UNIX_EPOCH_S + fraction / 2 ** 32
+
+
+def test_the_time_server_tells_the_time(lab):
+    """RFC 4330 section 6, field by field."""
+    request = bytearray(48)
+    request[0] = 4 << 3 | 3
+    request[2] = 6
+    request[40:48] = b"whatever"
+    sock = lab.udp(NTP)
+    before = time.time()
+    sock.send(request)
+    answer = sock.recv(100)
+    assert len(answer) == 48
+    assert answer[:4] == bytes([4 << 3 | 4, 1, 6, 0xec])
+    assert answer[12:16] == b"LOCL"
+    assert answer[24:32] == b"whatever"
+    for at in (16, 32, 40):
+        assert before - 0.1 < ntp_time(answer[at:at + 8]) < time.time() + 0.1
+
+
+@pytest.mark.parametrize("message", [b"", b"\x23" * 47, b"\x24" + bytes(47), b"\x03" + bytes(47)],
+                         ids=["empty", "short", "an-answer", "version-0"])
+def test_what_is_no_request_gets_no_time(lab, message):
+    """Least of all an answer: two servers would talk for ever."""
+    sock = lab.udp(NTP)
+    sock.send(message)
+    sock.send(b"\x1b" + bytes(39) + b"the next")
+    assert sock.recv(100)[24:32] == b"the next"
+
+
+def test_chrony_takes_its_time(lab, tmp_path):
+    """chronyd -Q measures the offset and does not touch the host's clock."""
+    conf = tmp_path / "chrony.conf"
+    conf.write_text(f"server {lab.address} port {NTP} iburst\ncmdport 0\nbindcmdaddress /\n"
+                    f"pidfile {tmp_path}/chronyd.pid\n")
+    daemon = Daemon(find_tool("chronyd"), "-Q", "-t", "60", "-U", "-f", conf)
+    try:
+        wrong = re.search(r"System clock wrong by (-?[\d.]+) seconds", daemon.wait_to_end())
+        assert wrong and abs(float(wrong[1])) < 0.1, daemon.output
+    finally:
+        daemon.close()
+
+
+SNTP = """
+sys.subscribe("NTP_ERROR", function() log.info("sntp", "error") os.exit(1) end)
+sys.subscribe("NTP_UPDATE", function()
+    log.info("sntp", "is right", math.abs(os.time() - %d) < 600)
+    os.exit(0)
+end)
+rtc.set({year = 2001, mon = 1, day = 1, hour = 0, min = 0, sec = 0})
+%s
+sys.run()
+"""
+
+
+def test_sntp_works_as_it_is_on_a_network_of_its_own(own, emu):
+    """Its default servers, port 123, a name server at port 53."""
+    done = emu.run(SNTP % (time.time(), "socket.sntp()"), "--net", "own", "--lab")
+    assert done.texts("sntp") == ["is right true"]
+    assert done.events("lab.dns", name="ntp.aliyun.com", rcode=OK)
+    assert [e["port"] for e in done.events("lab.datagram")] == [53, 123]
+
+
+def test_sntp_needs_a_port_on_loopback(emu):
+    """The line at the start says which."""
+    done = emu.run(SNTP % (time.time(), "socket.sntp_port(40323)\nsocket.sntp()"), "--lab")
+    assert done.texts("sntp") == ["is right true"]
+    assert "socket.sntp_port(40323)" in done.stderr
+
+
+# ---- what is where -----------------------------------------------------------------------------------
+
+
+def test_well_known_ports_are_there_on_a_network_of_its_own(own, emu):
+    """Of each row that has one, and the other ports too."""
+    ports, _ = tables(emu)
+    tcp = [int(port) for row in ports if "TCP" in row[2] for port in row[:2] if port != "-"]
+    assert {53, 7, 40123} < set(tcp)
+    done = emu.run("""
+local libnet = require "libnet"
+sys.taskInitEx(function()
+    for _, port in ipairs{%s} do
+        local netc = socket.create(nil, "T")
+        socket.config(netc)
+        assert(libnet.connect("T", 0, netc, "192.168.77.1", port))
+        socket.release(netc)
+    end
+    local netc = socket.create(nil, "T")
+    socket.config(netc, nil, true)
+    assert(libnet.connect("T", 0, netc, "echo.lab", 7))
+    libnet.tx("T", 0, netc, "hello")
+    libnet.wait("T", 0, netc)
+    log.info("udp", socket.read(netc))
+    os.exit(0)
+end, "T")
+sys.run()
+""" % ", ".join(map(str, tcp)), "--net", "own", "--lab")
+    assert done.code == 0
+    assert done.texts("udp")[0].startswith("true hello")
+    assert [e["port"] for e in done.events("lab.accept")] == tcp
+
+
+@pytest.mark.parametrize("readme, comma", [("README.md", ", "), ("README.zh-CN.md", "、")])
+def test_the_readme_has_the_same_tables(emu, readme, comma):
+    """The Chinese one with descriptions of its own."""
+    def rows(head):
+        table = re.search(rf"^\| {head}.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.M).group(1)
+        return [[cell.strip().replace("`", "") for cell in line[1:-1].split("|")]
+                for line in table.splitlines()]
+
+    ports, groups = tables(emu)
+    text = (ROOT / readme).read_text()
+    is_english = readme == "README.md"
+    found = rows("port .*also" if is_english else "端口 .*另有")
+    assert [row[:4] for row in found] == [[*row[:2], row[2].replace(", ", comma), row[3]] for row in ports]
+    names = rows("its DNS knows" if is_english else "它的 DNS 还认识")
+    assert [row[1].split(comma) for row in names] == list(groups.values())
+    if is_english:
+        assert [row[4] for row in found] == [row[4] for row in ports]
+        assert [row[0] for row in names] == list(groups)
+
+
+def test_what_follows_the_word_lab_is_a_script(emu, tmp_path):
+    """Only alone it is the command."""
+    done = subprocess.run([emu.binary, "lab", "x"], capture_output=True, text=True, timeout=150)
+    assert (done.returncode, done.stdout) == (5, "")

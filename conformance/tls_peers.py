@@ -88,6 +88,12 @@ class Daemon:
             assert found and text in self.output, f"no {text!r} in:\n{self.output}"
             return self.output
 
+    def wait_to_end(self):
+        """Until it ends by itself; returns all that it has printed."""
+        self.process.wait(PATIENCE_S)
+        self.reader.join(PATIENCE_S)
+        return self.output
+
     def close(self):
         self.process.terminate()
         self.process.wait(PATIENCE_S)

@@ -241,6 +241,7 @@ static const char *set_timeout(struct cli *cli, const char *value, char why[WHY_
 
 static const char usage[] = PROGRAM " [options] script.lua [more files or folders]";
 static const char usage_ctl[] = PROGRAM " ctl PATH COMMAND...";
+static const char usage_lab[] = PROGRAM " lab";
 
 static const char about[] =
     "Runs a LuatOS script on this machine's network. The files and folders named are the\n"
@@ -276,7 +277,8 @@ static const char *print_help(struct cli *cli, const char *value, char why[WHY_M
 
     (void)cli;
     (void)value;
-    printf("Usage: %s\n       %s\n\n%s\n\nOptions:\n", usage, usage_ctl, about);
+    printf("Usage: %s\n       %s\n       %s\n\n%s\n\nOptions:\n", usage, usage_ctl, usage_lab,
+           about);
     for (int i = 0; (row = row_at(i)); i++) {
         const char *spelling = spelled(row, why);
 
@@ -341,6 +343,8 @@ static const char *print_man(struct cli *cli, const char *value, char why[WHY_MA
     print_troff(usage);
     puts(".br");
     print_troff(usage_ctl);
+    puts(".br");
+    print_troff(usage_lab);
     puts(".SH DESCRIPTION");
     print_troff(about);
     puts(".SH OPTIONS");
@@ -406,9 +410,10 @@ static const struct option_row rows[] = {
       "decrypt with; default: what SSLKEYLOGFILE names",
       set_keylog },
     { 0, "lab", NULL,
-      "start peers on a loopback address of their own: TCP and UDP\n"
-      "echo, sink, source, and a DNS that knows them as\n"
-      "netlab.luatos.com and friends; needs no internet",
+      "start servers of the emulator's own, on the network that it\n"
+      "makes or on a loopback address: DNS, NTP, echo and many\n"
+      "more, with the names that scripts use; needs no internet.\n"
+      "luatos-emu lab prints what is where",
       set_lab },
     { 0, "log-level", "LEVEL", "debug (default), info, warn, error or silent", set_log_level },
     { 0, "man", NULL, "print the manual page, in troff, and exit", print_man },

@@ -23,7 +23,7 @@
 #include "luabind/vm.h"
 
 #define WHY_MAX         (PROJECT_PATH_MAX + 256)
-#define LAB_TEXT_MAX    1024
+#define LAB_WHERE_MAX   64
 #define GRACE_S         2 /* after the time limit, for a script that sits in a C function */
 #define VIRTUAL_WORK_MS 10000
 #define MS_PER_S        1000
@@ -188,19 +188,16 @@ static struct device_config device_config_of(const struct cli *cli, int trace_fd
     };
 }
 
-/* "echo tcp 40123, sink tcp 40124": what is where. */
-static void say_lab(struct log *log, const struct lab *lab)
+/* Where it is; and, where a time server can't have its port, that of its own. */
+static void say_lab(struct log *log, const struct nets *nets, const struct lab *lab)
 {
-    char text[LAB_TEXT_MAX] = "", ip[ENDPOINT_TEXT_MAX];
-    size_t len = 0;
+    char ip[ENDPOINT_TEXT_MAX], where[LAB_WHERE_MAX] = "";
 
-    for (size_t i = 0; i < lab_peers_count && len < sizeof(text); i++) {
-        len +=
-            (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %s %u", i ? ", " : "",
-                             lab_peers[i].name, lab_peers[i].type == SOCK_TYPE_TCP ? "tcp" : "udp",
-                             lab_peers[i].port);
-    }
-    log_say(log, "lab: netlab.luatos.com is %s: %s", endpoint_ip_text(lab_dns(lab), ip), text);
+    if (!nets->own)
+        (void)snprintf(where, sizeof(where), " with high ports only, socket.sntp_port(%d);",
+                       LAB_NTP_PORT);
+    log_say(log, "lab: netlab.luatos.com is %s%s luatos-emu lab tells what is where",
+            endpoint_ip_text(lab_dns(lab), ip), nets->own ? ";" : where);
 }
 
 static int start_lab(struct device *device, const struct nets *nets, struct lab **lab,
@@ -222,7 +219,7 @@ static int start_lab(struct device *device, const struct nets *nets, struct lab 
     memset(info->dns, 0, sizeof(info->dns));
     info->dns[0] = *lab_dns(*lab);
     info->dns_count = 1;
-    say_lab(&device->log, *lab);
+    say_lab(&device->log, nets, *lab);
     return 0;
 }
 
@@ -393,6 +390,10 @@ int main(int argc, char *argv[])
     hold_standard_descriptors();
     if (argc >= 3 && strcmp(argv[1], "ctl") == 0)
         return ctl_run(argv[2], argc - 3, argv + 3);
+    if (argc == 2 && strcmp(argv[1], "lab") == 0) {
+        lab_print();
+        return fflush(stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_LOG;
+    }
     switch (cli_parse(&cli, argc, argv)) {
     case CLI_VERDICT_DONE:
         return fflush(stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_LOG;

@@ -1,5 +1,6 @@
 #include "emu/ntp_msg.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "emu/buf.h"
@@ -7,6 +8,7 @@
 
 #define REQUEST_FIRST   0x1b /* no leap warning, version 3, client; LuatOS luat_sntp.c */
 #define LEAP_UNKNOWN    3
+#define MODE_CLIENT     3
 #define MODE_SERVER     4
 #define VERSION_MIN     3
 #define VERSION_MAX     4
@@ -14,9 +16,18 @@
 #define ERA_1_AT_MOST   0x83aa7e80 /* LuatOS: up to here the seconds have wrapped, in 2036 */
 #define MS_FRACTION     4295       /* LuatOS: fractions of 2^-32 s in a microsecond, rounded */
 #define US_PER_MS       1000
+#define US_PER_S        1000000
 #define FRACTION_PER_MS ((uint64_t)4294967)
 #define STRATUM_MAX     15 /* RFC 5905 7.3: 16 is a server without the time */
 #define SKIPPED_LEN     10 /* poll, precision, root delay, root dispersion */
+#define SENT_AT         40 /* where a request has the client's time */
+
+/* What an answer says of our clock. */
+#define STRATUM          1
+#define PRECISION        0xec /* 2^-20 s, about a microsecond */
+#define DISPERSION       16   /* 2^-16 s */
+#define REFERENCE        "LOCL"
+#define RFC_5905_VERSION 4
 
 static void put_time(struct writer *w, const struct ntp_time *time)
 {
@@ -96,6 +107,51 @@ enum ntp_verdict ntp_read_reply(const struct ntp_time *origin, const uint8_t *me
     if (!stratum || stratum > STRATUM_MAX || first >> 6 == LEAP_UNKNOWN || reply->sent.s == ERA)
         return NTP_VERDICT_UNSYNC;
     return NTP_VERDICT_OK;
+}
+
+int ntp_read_request(const uint8_t *message, size_t len, struct ntp_asked *asked)
+{
+    struct reader r;
+    uint8_t first;
+    const uint8_t *sent;
+
+    reader_init(&r, message, len);
+    first = reader_u8(&r);
+    (void)reader_u8(&r); /* stratum */
+    asked->version = first >> 3 & 7;
+    asked->poll = reader_u8(&r);
+    reader_seek(&r, SENT_AT);
+    sent = reader_bytes(&r, sizeof(asked->sent));
+    if (r.failed || (first & 7) != MODE_CLIENT || !asked->version)
+        return -EBADMSG;
+    memcpy(asked->sent, sent, sizeof(asked->sent));
+    return 0;
+}
+
+static void put_exact_time(struct writer *w, int64_t us)
+{
+    writer_u32(w, (uint32_t)(us / US_PER_S + NTP_UNIX_EPOCH_S));
+    writer_u32(w, (uint32_t)(((uint64_t)(us % US_PER_S) << 32) / US_PER_S));
+}
+
+void ntp_write_answer(const struct ntp_asked *asked, int64_t now_us,
+                      uint8_t message[NTP_ANSWER_LEN])
+{
+    uint8_t version = asked->version < RFC_5905_VERSION ? asked->version : RFC_5905_VERSION;
+    struct writer w;
+
+    writer_init(&w, message, NTP_ANSWER_LEN);
+    writer_u8(&w, (uint8_t)(version << 3 | MODE_SERVER));
+    writer_u8(&w, STRATUM);
+    writer_u8(&w, asked->poll);
+    writer_u8(&w, PRECISION);
+    writer_u32(&w, 0); /* the delay to the reference clock */
+    writer_u32(&w, DISPERSION);
+    writer_bytes(&w, REFERENCE, NTP_KISS_LEN);
+    put_exact_time(&w, now_us); /* the clock was set just now, and always is */
+    writer_bytes(&w, asked->sent, sizeof(asked->sent));
+    put_exact_time(&w, now_us);
+    put_exact_time(&w, now_us);
 }
 
 const char *ntp_verdict_text(enum ntp_verdict verdict)

@@ -8,6 +8,7 @@
 
 #define NTP_PORT         123
 #define NTP_REQUEST_LEN  48
+#define NTP_ANSWER_LEN   48
 #define NTP_REPLY_MIN    44         /* what a module takes: the seconds of the transmit time */
 #define NTP_REPLY_MAX    72         /* with a key number and a SHA-1 digest, RFC 5905 7.3 */
 #define NTP_UNIX_EPOCH_S 2208988800 /* 1970-01-01 in seconds since 1900-01-01, RFC 868 */
@@ -44,6 +45,19 @@ void ntp_write_request(const struct ntp_time *origin, uint8_t message[NTP_REQUES
  */
 enum ntp_verdict ntp_read_reply(const struct ntp_time *origin, const uint8_t *message, size_t len,
                                 struct ntp_reply *reply);
+
+/* A request as a server sees it. */
+struct ntp_asked {
+    uint8_t version, poll;
+    uint8_t sent[8]; /* by the client's clock; the answer repeats it */
+};
+
+/* -EBADMSG: this is no client's request, nobody waits for an answer. Else 0. */
+int ntp_read_request(const uint8_t *message, size_t len, struct ntp_asked *asked);
+
+/* Answer @asked as a server of stratum 1 whose clock shows @now_us, since 1970. */
+void ntp_write_answer(const struct ntp_asked *asked, int64_t now_us,
+                      uint8_t message[NTP_ANSWER_LEN]);
 
 /* For people: "a kiss-o'-death". */
 const char *ntp_verdict_text(enum ntp_verdict verdict);

@@ -1,7 +1,9 @@
 #include "emu/ntp_msg.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -193,6 +195,48 @@ static void every_verdict_has_its_words(void **state)
         assert_true(strlen(ntp_verdict_text((enum ntp_verdict)verdict)) > 0);
 }
 
+static void a_server_hears_clients_of_any_version_and_nobody_else(void **state)
+{
+    uint8_t message[NTP_REQUEST_LEN + 20];
+    struct ntp_asked asked;
+
+    (void)state;
+    memset(message, 0, sizeof(message));
+    for (unsigned first = 0; first < 256; first++) {
+        bool is_client = (first & 7) == 3 && (first >> 3 & 7) != 0;
+
+        message[0] = (uint8_t)first;
+        assert_int_equal(ntp_read_request(message, sizeof(message), &asked),
+                         is_client ? 0 : -EBADMSG);
+    }
+    ntp_write_request(&unknown, message);
+    for (size_t len = 0; len < NTP_REQUEST_LEN; len++)
+        assert_int_equal(ntp_read_request(message, len, &asked), -EBADMSG);
+}
+
+static void an_answer_of_ours_is_good(void **state)
+{
+    const struct ntp_time sent = { .s = 0xe8000001, .ms = 500 };
+    uint8_t request[NTP_REQUEST_LEN], message[NTP_ANSWER_LEN];
+    struct ntp_asked asked;
+    struct ntp_reply reply;
+
+    (void)state;
+    ntp_write_request(&sent, request);
+    request[2] = 6;
+    assert_int_equal(ntp_read_request(request, sizeof(request), &asked), 0);
+    ntp_write_answer(&asked, INT64_C(1700000000250000), message);
+    assert_int_equal(message[0], 0x1c);
+    assert_int_equal(message[2], 6);
+    assert_int_equal(ntp_read_reply(&sent, message, sizeof(message), &reply), NTP_VERDICT_OK);
+    assert_true(reply.sent.s == 1700000000 + NTP_UNIX_EPOCH_S);
+    assert_int_equal(reply.sent.ms, 249); /* of .25, by LuatOS's division */
+    request[0] = 7 << 3 | 3;              /* a version that is not there yet */
+    assert_int_equal(ntp_read_request(request, sizeof(request), &asked), 0);
+    ntp_write_answer(&asked, 0, message);
+    assert_int_equal(message[0], 4 << 3 | 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +251,8 @@ int main(void)
         cmocka_unit_test(seconds_that_have_wrapped_are_of_the_next_era),
         cmocka_unit_test(milliseconds_stay_below_a_second),
         cmocka_unit_test(every_verdict_has_its_words),
+        cmocka_unit_test(a_server_hears_clients_of_any_version_and_nobody_else),
+        cmocka_unit_test(an_answer_of_ours_is_good),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

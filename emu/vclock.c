@@ -24,6 +24,7 @@ void vclock_init(struct vclock *clk, enum vclock_mode mode)
     } else {
         clk->wall_origin_us = (int64_t)VCLOCK_VIRTUAL_EPOCH_S * US_PER_S;
     }
+    clk->world_origin_us = clk->wall_origin_us;
 }
 
 void vclock_refresh(struct vclock *clk)
@@ -58,6 +59,11 @@ void vclock_block(struct vclock *clk, uint64_t delta_us)
 int64_t vclock_wall_us(const struct vclock *clk)
 {
     return clk->wall_origin_us + (int64_t)clk->now_us;
+}
+
+int64_t vclock_world_us(const struct vclock *clk)
+{
+    return clk->world_origin_us + (int64_t)clk->now_us;
 }
 
 void vclock_set_wall(struct vclock *clk, int64_t wall_us)

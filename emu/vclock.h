@@ -8,7 +8,8 @@
  * The device's calendar (what os.time, os.date and rtc.get show) is a second reading of the same
  * clock: microseconds since 1970 UTC, set by vclock_set_wall() as a module's RTC is. It starts at
  * the host's time in real mode and at VCLOCK_VIRTUAL_EPOCH_S in virtual mode; the host's own
- * calendar is never changed.
+ * calendar is never changed. A third reading, the world's calendar, is what the first would be if
+ * nobody had set it: what a time server tells.
  */
 #pragma once
 
@@ -26,7 +27,8 @@ struct vclock {
     enum vclock_mode mode;
     uint64_t origin_us;
     uint64_t now_us;
-    int64_t wall_origin_us; /* calendar at now_us == 0 */
+    int64_t wall_origin_us;  /* calendar at now_us == 0 */
+    int64_t world_origin_us; /* the world's, likewise */
 };
 
 void vclock_init(struct vclock *clk, enum vclock_mode mode);
@@ -45,6 +47,7 @@ void vclock_block(struct vclock *clk, uint64_t delta_us);
 
 /* The calendar: microseconds since 1970-01-01 00:00:00 UTC, now. */
 int64_t vclock_wall_us(const struct vclock *clk);
+int64_t vclock_world_us(const struct vclock *clk);
 void vclock_set_wall(struct vclock *clk, int64_t wall_us);
 
 /* CPU time of this process in microseconds; in virtual mode the clock itself. */

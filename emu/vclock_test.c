@@ -44,7 +44,7 @@ static void virtual_calendar_starts_in_2026_and_follows_the_clock(void **state)
     assert_true(vclock_wall_us(&clk) == start_us + 250);
 }
 
-static void setting_the_calendar_leaves_the_clock_alone(void **state)
+static void setting_the_calendar_leaves_the_clock_and_the_world_alone(void **state)
 {
     const int64_t before_1970_us = -5 * US_PER_S;
     struct vclock clk;
@@ -57,6 +57,7 @@ static void setting_the_calendar_leaves_the_clock_alone(void **state)
     assert_true(vclock_wall_us(&clk) == before_1970_us);
     vclock_advance(&clk, US_PER_S);
     assert_true(vclock_wall_us(&clk) == before_1970_us + US_PER_S);
+    assert_true(vclock_world_us(&clk) == (int64_t)(VCLOCK_VIRTUAL_EPOCH_S + 1) * US_PER_S + 7);
 }
 
 static void virtual_cpu_time_is_the_clock(void **state)
@@ -75,7 +76,7 @@ int main(void)
         cmocka_unit_test(virtual_clock_stands_still_until_advanced),
         cmocka_unit_test(blocking_in_virtual_time_only_moves_the_clock),
         cmocka_unit_test(virtual_calendar_starts_in_2026_and_follows_the_clock),
-        cmocka_unit_test(setting_the_calendar_leaves_the_clock_alone),
+        cmocka_unit_test(setting_the_calendar_leaves_the_clock_and_the_world_alone),
         cmocka_unit_test(virtual_cpu_time_is_the_clock),
     };
 

@@ -1,5 +1,6 @@
-/* The lab's UDP sockets: a datagram in, at most one out. */
+/* The lab's UDP sockets. */
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "adapters/lab/lab_priv.h"
@@ -8,37 +9,79 @@
 
 #define ROUNDS_MAX 64 /* datagrams of a peer before the others have their turn */
 
-static void answer(struct lab_server *server, const struct sockaddr_in *sa, size_t len)
-{
-    struct lab *lab = server->lab;
-    uint8_t reply[LAB_READ_CAP];
-    char text[ENDPOINT_TEXT_MAX];
-    struct endpoint from;
-    ssize_t n;
+/* Which of our addresses a datagram is for, or goes out from: ip(7), IP_PKTINFO. */
+union pktinfo_control {
+    char bytes[CMSG_SPACE(sizeof(struct in_pktinfo))];
+    struct cmsghdr align;
+};
 
-    lab_from_sockaddr(&from, sa);
-    trace_emit(lab->config.trace, "lab.datagram", "{s:s, s:s, s:i}", "peer", server->peer->name,
-               "from", endpoint_text(&from, text), "len", (int)len);
-    n = server->peer->dgram->received(server, &from, lab->scratch, len, reply);
-    if (n < 0)
-        return;
-    /* what can't be sent is lost, as datagrams are */
-    (void)sendto(server->source.fd, reply, (size_t)n, MSG_NOSIGNAL, (const struct sockaddr *)sa,
-                 sizeof(*sa));
+void lab_dgram_answer(const struct lab_dgram *dgram, const void *data, size_t len)
+{
+    struct iovec iov = { (void *)(uintptr_t)data, len };
+    union pktinfo_control control = { 0 };
+    struct in_pktinfo info = { 0 };
+    struct sockaddr_in sa;
+    struct msghdr msg = { .msg_name = &sa,
+                          .msg_namelen = sizeof(sa),
+                          .msg_iov = &iov,
+                          .msg_iovlen = 1,
+                          .msg_control = control.bytes,
+                          .msg_controllen = sizeof(control.bytes) };
+    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+    lab_to_sockaddr(&dgram->from, &sa);
+    memcpy(&info.ipi_spec_dst, dgram->to.addr, sizeof(info.ipi_spec_dst));
+    cmsg->cmsg_level = IPPROTO_IP;
+    cmsg->cmsg_type = IP_PKTINFO;
+    cmsg->cmsg_len = CMSG_LEN(sizeof(info));
+    memcpy(CMSG_DATA(cmsg), &info, sizeof(info));
+    (void)sendmsg(dgram->server->source.fd, &msg, MSG_NOSIGNAL);
+}
+
+static void note_addresses(struct lab_dgram *dgram, struct msghdr *msg)
+{
+    const struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+    struct in_pktinfo info = { 0 };
+
+    lab_from_sockaddr(&dgram->from, msg->msg_name);
+    if (cmsg && cmsg->cmsg_level == IPPROTO_IP && cmsg->cmsg_type == IP_PKTINFO)
+        memcpy(&info, CMSG_DATA(cmsg), sizeof(info));
+    dgram->to.family = IP_FAMILY_V4;
+    memcpy(dgram->to.addr, &info.ipi_spec_dst, sizeof(info.ipi_spec_dst));
+}
+
+static void hand_over(const struct lab_dgram *dgram, size_t len)
+{
+    const struct lab_server *server = dgram->server;
+    char text[ENDPOINT_TEXT_MAX];
+
+    trace_emit(server->lab->config.trace, "lab.datagram", "{s:s, s:i, s:s, s:i}", "peer",
+               server->peer->name, "port", server->port, "from", endpoint_text(&dgram->from, text),
+               "len", (int)len);
+    server->peer->dgram->received(dgram, server->lab->scratch, len);
 }
 
 /* False: there is nothing left to read. */
 static bool serve_one(struct lab_server *server)
 {
     struct sockaddr_in sa;
-    socklen_t sa_len = sizeof(sa);
-    ssize_t n = recvfrom(server->source.fd, server->lab->scratch, LAB_READ_CAP, 0,
-                         (struct sockaddr *)&sa, &sa_len);
+    struct iovec iov = { server->lab->scratch, LAB_READ_CAP };
+    union pktinfo_control control;
+    struct msghdr msg = { .msg_name = &sa,
+                          .msg_namelen = sizeof(sa),
+                          .msg_iov = &iov,
+                          .msg_iovlen = 1,
+                          .msg_control = control.bytes,
+                          .msg_controllen = sizeof(control.bytes) };
+    struct lab_dgram dgram = { .server = server };
+    ssize_t n = recvmsg(server->source.fd, &msg, 0);
 
     if (n < 0) /* the rest are errors of an earlier answer: there may be more behind them */
         return errno != EAGAIN;
-    if (sa_len == sizeof(sa))
-        answer(server, &sa, (size_t)n);
+    if (msg.msg_namelen != sizeof(sa))
+        return true;
+    note_addresses(&dgram, &msg);
+    hand_over(&dgram, (size_t)n);
     return true;
 }
 

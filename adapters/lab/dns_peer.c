@@ -1,39 +1,9 @@
 /* The lab's name server, over UDP and TCP (RFC 1035 4.2). It has one address to tell: the lab's. */
-#include <string.h>
-
 #include "adapters/lab/lab_priv.h"
 #include "emu/dns_msg.h"
 #include "emu/trace.h"
 
-#define PEER_DOMAIN ".lab"
-#define PREFIX_LEN  2 /* over TCP the length of a message comes before it */
-
-static const char *const names[] = { "netlab.luatos.com" };
-
-/* "echo.lab" and so on. */
-static bool is_peer_name(const char *name)
-{
-    const char *dot = strchr(name, '.');
-
-    if (!dot || strcmp(dot, PEER_DOMAIN) != 0)
-        return false;
-    for (size_t i = 0; i < lab_peers_count; i++) {
-        const char *peer = lab_peers[i].name;
-
-        if (strlen(peer) == (size_t)(dot - name) && strncmp(peer, name, strlen(peer)) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool is_known(const char *name)
-{
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    }
-    return is_peer_name(name);
-}
+#define PREFIX_LEN 2 /* over TCP the length of a message comes before it */
 
 /* Length of the answer; 0: @query is none, and gets none. */
 static size_t answer_query(const struct lab_server *server, const struct endpoint *from,
@@ -48,7 +18,7 @@ static size_t answer_query(const struct lab_server *server, const struct endpoin
         return 0;
     rcode = asked.rcode;
     dns_name_text(&asked.question.name, name);
-    if (rcode == DNS_RCODE_OK && !is_known(name))
+    if (rcode == DNS_RCODE_OK && !lab_knows_name(name))
         rcode = DNS_RCODE_NXDOMAIN;
     trace_emit(server->lab->config.trace, "lab.dns", "{s:s, s:i, s:i, s:s}", "name", name, "type",
                (int)asked.question.type, "rcode", (int)rcode, "from",
@@ -56,12 +26,13 @@ static size_t answer_query(const struct lab_server *server, const struct endpoin
     return dns_write_answer(&asked, rcode, addr, 1, answer);
 }
 
-static ssize_t dns_dgram(struct lab_server *server, const struct endpoint *from,
-                         const uint8_t *data, size_t len, uint8_t answer[LAB_READ_CAP])
+static void dns_dgram(const struct lab_dgram *dgram, const uint8_t *data, size_t len)
 {
-    size_t answer_len = answer_query(server, from, data, len, answer);
+    uint8_t answer[DNS_MSG_MAX];
+    size_t answer_len = answer_query(dgram->server, &dgram->from, data, len, answer);
 
-    return answer_len ? (ssize_t)answer_len : -1;
+    if (answer_len)
+        lab_dgram_answer(dgram, answer, answer_len);
 }
 
 static void send_answer(struct lab_stream *stream, const uint8_t *query, size_t len)

@@ -8,6 +8,7 @@
 
 #include "adapters/keeper.h"
 #include "adapters/lab/lab_priv.h"
+#include "emu/dns_msg.h"
 #include "emu/rng.h"
 #include "emu/trace.h"
 #include "emu/util.h"
@@ -15,26 +16,6 @@
 #define DNS_SERVICE   40053
 #define ADDRESS_TRIES 64 /* addresses of which some port was taken */
 #define BACKLOG       64
-
-/* clang-format off */
-const struct lab_peer lab_peers[] = {
-    { .name = "dns", .type = SOCK_TYPE_TCP, .port = DNS_SERVICE, .stream = &lab_dns_stream,
-      .what = "knows netlab.luatos.com and NAME.lab" },
-    { .name = "dns", .type = SOCK_TYPE_UDP, .port = DNS_SERVICE, .dgram = &lab_dns_dgram,
-      .what = "knows netlab.luatos.com and NAME.lab" },
-    { .name = "echo", .type = SOCK_TYPE_TCP, .port = 40123, .stream = &lab_echo_stream,
-      .what = "sends back what it gets" },
-    { .name = "echo", .type = SOCK_TYPE_UDP, .port = 40123, .dgram = &lab_echo_dgram,
-      .what = "sends back what it gets" },
-    { .name = "sink", .type = SOCK_TYPE_TCP, .port = 40124, .stream = &lab_sink_stream,
-      .what = "reads and says nothing" },
-    { .name = "source", .type = SOCK_TYPE_TCP, .port = 40125, .stream = &lab_source_stream,
-      .what = "sends for ever" },
-    { .name = "hangup", .type = SOCK_TYPE_TCP, .port = 40126, .stream = &lab_hangup_stream,
-      .what = "closes at once" },
-};
-/* clang-format on */
-const size_t lab_peers_count = sizeof(lab_peers) / sizeof(lab_peers[0]);
 
 void lab_to_sockaddr(const struct endpoint *ep, struct sockaddr_in *sa)
 {
@@ -58,8 +39,8 @@ void lab_trace(const struct lab_server *server, const char *kind, const struct e
 {
     char text[ENDPOINT_TEXT_MAX];
 
-    trace_emit(server->lab->config.trace, kind, "{s:s, s:s}", "peer", server->peer->name, "from",
-               endpoint_text(from, text));
+    trace_emit(server->lab->config.trace, kind, "{s:s, s:i, s:s}", "peer", server->peer->name,
+               "port", server->port, "from", endpoint_text(from, text));
 }
 
 /* ---- servers -------------------------------------------------------------------------------- */
@@ -74,15 +55,16 @@ static void server_close(struct lab_server *server)
 }
 
 /*
- * A TCP port that someone listens on is never shared, so the first row, which is TCP, keeps the
- * address to this lab. UDP ports may be shared: a script's own socket for any address can have the
- * same number, and the lab's, for one address, comes first.
+ * UDP ports may be shared: a script's own socket for any address can have the same number, and the
+ * lab's, for one address, comes first.
  */
 static int listen_on(int fd, const struct sockaddr_in *sa, bool is_tcp)
 {
     const int on = 1;
 
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (!is_tcp)
+        (void)setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
     if (bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0)
         return -errno;
     return is_tcp && listen(fd, BACKLOG) < 0 ? -errno : 0;
@@ -110,8 +92,10 @@ static int server_open(struct lab_server *server)
     fd = open_socket(server->lab->config.keeper, is_tcp ? SOCK_STREAM : SOCK_DGRAM);
     if (fd < 0)
         return fd;
-    ep.port = server->peer->port;
+    ep.port = server->port;
     lab_to_sockaddr(&ep, &sa);
+    if (server->lab->config.keeper) /* nobody else is there */
+        sa.sin_addr.s_addr = htonl(INADDR_ANY);
     server->source =
         (struct loop_fd){ .fd = fd, .ready = is_tcp ? lab_on_listener : lab_on_dgrams };
     rc = listen_on(fd, &sa, is_tcp);
@@ -124,14 +108,14 @@ static int server_open(struct lab_server *server)
 
 static void close_servers(struct lab *lab)
 {
-    for (size_t i = 0; i < lab_peers_count; i++)
+    for (size_t i = 0; i < lab->servers_count; i++)
         server_close(&lab->servers[i]);
 }
 
 /* All of them on the lab's address, or none. */
 static int open_servers(struct lab *lab)
 {
-    for (size_t i = 0; i < lab_peers_count; i++) {
+    for (size_t i = 0; i < lab->servers_count; i++) {
         int rc = server_open(&lab->servers[i]);
 
         if (rc < 0) {
@@ -154,7 +138,7 @@ static int find_address(struct lab *lab)
 
     if (lab->config.keeper) {
         lab->dns = lab->config.ip;
-        lab->dns.port = DNS_SERVICE;
+        lab->dns.port = DNS_PORT;
         return open_servers(lab);
     }
     rng_init(&rng, rng_next(lab->config.rng));
@@ -167,15 +151,24 @@ static int find_address(struct lab *lab)
     return rc;
 }
 
+static void add_server(struct lab *lab, const struct lab_peer *peer, uint16_t port)
+{
+    lab->servers[lab->servers_count++] =
+        (struct lab_server){ .lab = lab, .peer = peer, .port = port, .source.fd = -1 };
+}
+
 static struct lab *lab_new(const struct lab_config *config)
 {
     struct lab *lab = xcalloc(1, sizeof(*lab));
 
     lab->config = *config;
     list_init(&lab->streams);
-    lab->servers = xcalloc(lab_peers_count, sizeof(*lab->servers));
-    for (size_t i = 0; i < lab_peers_count; i++)
-        lab->servers[i] = (struct lab_server){ .lab = lab, .peer = &lab_peers[i], .source.fd = -1 };
+    lab->servers = xcalloc(2 * lab_peers_count, sizeof(*lab->servers));
+    for (size_t i = 0; i < lab_peers_count; i++) {
+        add_server(lab, &lab_peers[i], lab_peers[i].port);
+        if (config->keeper && lab_peers[i].well_known)
+            add_server(lab, &lab_peers[i], lab_peers[i].well_known);
+    }
     return lab;
 }
 

@@ -1,4 +1,4 @@
-/* Included by lab.c, stream.c, dgram.c, dns_peer.c and stream_peers.c only. */
+/* Included by lab.c, peers.c, print.c, stream.c, dgram.c, dns_peer.c, ntp_peer.c and stream_peers.c only. */
 #pragma once
 
 #include <netinet/in.h>
@@ -11,10 +11,43 @@
 
 #define LAB_READ_CAP (64 * 1024) /* read at once; more than any UDP payload, RFC 768 */
 
-/* A listening socket of a peer. */
+/* ---- tables ----------------------------------------------------------------------------------- */
+
+struct lab_dgram_ops;
+struct lab_stream_ops;
+
+struct lab_peer {
+    const char *name;
+    enum sock_type type;
+    uint16_t port;
+    uint16_t well_known;                 /* on a network of its own, besides; 0: none */
+    const char *what;                    /* for people */
+    const struct lab_stream_ops *stream; /* TCP */
+    const struct lab_dgram_ops *dgram;   /* UDP */
+};
+
+extern const struct lab_peer lab_peers[];
+extern const size_t lab_peers_count;
+
+/* Names that the lab's DNS knows, and published scripts use. */
+struct lab_name_group {
+    const char *what;         /* for people */
+    const char *const *names; /* NULL at their end */
+};
+
+extern const struct lab_name_group lab_name_groups[];
+extern const size_t lab_name_groups_count;
+
+/* Is @name, in lower case, one of them, or "echo.lab" and so on? */
+bool lab_knows_name(const char *name);
+
+/* ---- servers ------------------------------------------------------------------------------------ */
+
+/* A port of a peer. */
 struct lab_server {
     struct lab *lab;
     const struct lab_peer *peer;
+    uint16_t port;
     struct loop_fd source; /* fd -1: not open */
     bool is_starved;       /* a client waits, but there was no descriptor for it */
 };
@@ -22,11 +55,27 @@ struct lab_server {
 struct lab {
     struct lab_config config;
     struct endpoint dns;
-    struct lab_server *servers; /* one for each of lab_peers, in their order */
-    struct list streams;        /* of struct lab_stream */
+    struct lab_server *servers; /* in the order of lab_peers */
+    size_t servers_count;
+    struct list streams; /* of struct lab_stream */
     size_t streams_count;
     uint8_t scratch[LAB_READ_CAP]; /* where what was read lands */
 };
+
+void lab_to_sockaddr(const struct endpoint *ep, struct sockaddr_in *sa);
+void lab_from_sockaddr(struct endpoint *ep, const struct sockaddr_in *sa);
+
+/* See @source again next turn, though nothing has changed: its owner stopped half-way. */
+int lab_again(struct lab *lab, struct loop_fd *source, uint32_t events);
+
+/* Trace @kind, with "peer", "port" and "from". */
+void lab_trace(const struct lab_server *server, const char *kind, const struct endpoint *from);
+
+/* What the loop calls for a server's socket. */
+void lab_on_listener(struct loop_fd *source, uint32_t events);
+void lab_on_dgrams(struct loop_fd *source, uint32_t events);
+
+/* ---- TCP ------------------------------------------------------------------------------------------ */
 
 /* One TCP connection. */
 struct lab_stream {
@@ -53,29 +102,6 @@ struct lab_stream_ops {
     void (*writable)(struct lab_stream *stream); /* nothing waits: write more */
 };
 
-/* A UDP peer answers a datagram: length of @answer, -1 for no answer. */
-struct lab_dgram_ops {
-    ssize_t (*received)(struct lab_server *server, const struct endpoint *from, const uint8_t *data,
-                        size_t len, uint8_t answer[LAB_READ_CAP]);
-};
-
-extern const struct lab_stream_ops lab_echo_stream, lab_sink_stream, lab_source_stream,
-    lab_hangup_stream, lab_dns_stream;
-extern const struct lab_dgram_ops lab_echo_dgram, lab_dns_dgram;
-
-void lab_to_sockaddr(const struct endpoint *ep, struct sockaddr_in *sa);
-void lab_from_sockaddr(struct endpoint *ep, const struct sockaddr_in *sa);
-
-/* See @source again next turn, though nothing has changed: its owner stopped half-way. */
-int lab_again(struct lab *lab, struct loop_fd *source, uint32_t events);
-
-/* Trace @kind, with "peer" and "from". */
-void lab_trace(const struct lab_server *server, const char *kind, const struct endpoint *from);
-
-/* What the loop calls for a server's socket. */
-void lab_on_listener(struct loop_fd *source, uint32_t events);
-void lab_on_dgrams(struct loop_fd *source, uint32_t events);
-
 /* Send @data, after what waits already. */
 void lab_stream_write(struct lab_stream *stream, const void *data, size_t len);
 
@@ -84,3 +110,22 @@ void lab_stream_end(struct lab_stream *stream);
 
 /* At once, whatever waits. */
 void lab_stream_close(struct lab_stream *stream);
+
+/* ---- UDP ------------------------------------------------------------------------------------------ */
+
+/* Where a datagram came from, and which of the lab's addresses it was sent to. */
+struct lab_dgram {
+    struct lab_server *server;
+    struct endpoint from, to; /* @to without a port */
+};
+
+struct lab_dgram_ops {
+    void (*received)(const struct lab_dgram *dgram, const uint8_t *data, size_t len);
+};
+
+/* Send @data back. What can't be sent is lost, as datagrams are. */
+void lab_dgram_answer(const struct lab_dgram *dgram, const void *data, size_t len);
+
+extern const struct lab_stream_ops lab_echo_stream, lab_sink_stream, lab_source_stream,
+    lab_hangup_stream, lab_dns_stream;
+extern const struct lab_dgram_ops lab_echo_dgram, lab_dns_dgram, lab_ntp_dgram;

@@ -65,7 +65,7 @@ void lab_stream_end(struct lab_stream *stream)
 /* A descriptor is free: clients that wait for one have their turn. */
 static void feed_starved(struct lab *lab)
 {
-    for (size_t i = 0; i < lab_peers_count; i++) {
+    for (size_t i = 0; i < lab->servers_count; i++) {
         struct lab_server *server = &lab->servers[i];
 
         if (!server->is_starved)

@@ -1,6 +1,4 @@
 /* The lab's simple peers: echo, sink, source, hangup. */
-#include <string.h>
-
 #include "adapters/lab/lab_priv.h"
 
 #define PATTERN_FIRST 0x20
@@ -12,13 +10,9 @@ static void echo_received(struct lab_stream *stream, const uint8_t *data, size_t
     lab_stream_write(stream, data, len);
 }
 
-static ssize_t echo_dgram(struct lab_server *server, const struct endpoint *from,
-                          const uint8_t *data, size_t len, uint8_t answer[LAB_READ_CAP])
+static void echo_dgram(const struct lab_dgram *dgram, const uint8_t *data, size_t len)
 {
-    (void)server;
-    (void)from;
-    memcpy(answer, data, len);
-    return (ssize_t)len;
+    lab_dgram_answer(dgram, data, len);
 }
 
 static void source_writable(struct lab_stream *stream)

@@ -1,0 +1,125 @@
+/* What is where in the lab: its servers and the names that its DNS knows. */
+#include <string.h>
+
+#include "adapters/lab/lab_priv.h"
+#include "emu/dns_msg.h"
+#include "emu/ntp_msg.h"
+
+#define PEER_DOMAIN ".lab"
+
+#define DNS_WHAT  "the name server: knows the names below"
+#define ECHO_WHAT "sends back what it gets"
+
+/*
+ * clang-format off
+ * The first is TCP: a TCP port that someone listens on is never shared, and so keeps a loopback
+ * address to one lab.
+ */
+const struct lab_peer lab_peers[] = {
+    { .name = "dns",
+      .type = SOCK_TYPE_TCP,
+      .port = 40053,
+      .well_known = DNS_PORT,
+      .stream = &lab_dns_stream,
+      .what = DNS_WHAT },
+    { .name = "dns",
+      .type = SOCK_TYPE_UDP,
+      .port = 40053,
+      .well_known = DNS_PORT,
+      .dgram = &lab_dns_dgram,
+      .what = DNS_WHAT },
+    { .name = "ntp",
+      .type = SOCK_TYPE_UDP,
+      .port = LAB_NTP_PORT,
+      .well_known = NTP_PORT,
+      .dgram = &lab_ntp_dgram,
+      .what = "the time server: tells this machine's time" },
+    { .name = "echo",
+      .type = SOCK_TYPE_TCP,
+      .port = 40123,
+      .well_known = 7,
+      .stream = &lab_echo_stream,
+      .what = ECHO_WHAT },
+    { .name = "echo",
+      .type = SOCK_TYPE_UDP,
+      .port = 40123,
+      .well_known = 7,
+      .dgram = &lab_echo_dgram,
+      .what = ECHO_WHAT },
+    { .name = "sink",
+      .type = SOCK_TYPE_TCP,
+      .port = 40124,
+      .well_known = 9,
+      .stream = &lab_sink_stream,
+      .what = "reads and says nothing" },
+    { .name = "source",
+      .type = SOCK_TYPE_TCP,
+      .port = 40125,
+      .stream = &lab_source_stream,
+      .what = "sends as fast as you read, for ever" },
+    { .name = "hangup",
+      .type = SOCK_TYPE_TCP,
+      .port = 40126,
+      .stream = &lab_hangup_stream,
+      .what = "closes at once" },
+};
+/* clang-format on */
+const size_t lab_peers_count = sizeof(lab_peers) / sizeof(lab_peers[0]);
+
+static const char *const lab_names[] = { "netlab.luatos.com", NULL };
+
+static const char *const time_names[] = {
+    "ntp.aliyun.com",          "ntp1.aliyun.com",
+    "ntp2.aliyun.com",         "ntp3.aliyun.com",
+    "ntp4.aliyun.com",         "ntp5.aliyun.com",
+    "ntp6.aliyun.com",         "ntp7.aliyun.com",
+    "ntp.ntsc.ac.cn",          "ntp.tencent.com",
+    "time1.cloud.tencent.com", "time2.cloud.tencent.com",
+    "time3.cloud.tencent.com", "time4.cloud.tencent.com",
+    "time5.cloud.tencent.com", "time.windows.com",
+    "time.apple.com",          "pool.ntp.org",
+    "0.pool.ntp.org",          "1.pool.ntp.org",
+    "2.pool.ntp.org",          "3.pool.ntp.org",
+    "cn.pool.ntp.org",         "0.cn.pool.ntp.org",
+    "1.cn.pool.ntp.org",       "2.cn.pool.ntp.org",
+    "3.cn.pool.ntp.org",       NULL,
+};
+
+static const char *const web_names[] = {
+    "airtest.openluat.com", "www.openluat.com", "www.luatos.com",  "www.air32.cn",
+    "httpbin.air32.cn",     "www.baidu.com",    "baidu.com",       "www.qq.com",
+    "httpbin.org",          "example.com",      "www.example.com", NULL,
+};
+
+const struct lab_name_group lab_name_groups[] = {
+    { "LuatOS's public test server, in its place", lab_names },
+    { "time servers", time_names },
+    { "web servers, and whatever else scripts ping or look up", web_names },
+};
+const size_t lab_name_groups_count = sizeof(lab_name_groups) / sizeof(lab_name_groups[0]);
+
+static bool is_peer_name(const char *name)
+{
+    const char *dot = strchr(name, '.');
+
+    if (!dot || strcmp(dot, PEER_DOMAIN) != 0)
+        return false;
+    for (size_t i = 0; i < lab_peers_count; i++) {
+        const char *peer = lab_peers[i].name;
+
+        if (strlen(peer) == (size_t)(dot - name) && strncmp(peer, name, strlen(peer)) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool lab_knows_name(const char *name)
+{
+    for (size_t i = 0; i < lab_name_groups_count; i++) {
+        for (const char *const *known = lab_name_groups[i].names; *known; known++) {
+            if (strcmp(name, *known) == 0)
+                return true;
+        }
+    }
+    return is_peer_name(name);
+}
