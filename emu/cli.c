@@ -179,6 +179,22 @@ static const char *set_profile(struct cli *cli, const char *value, char why[WHY_
     return wrong;
 }
 
+static const char *set_sandbox(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    (void)value;
+    (void)why;
+    cli->sandbox = CLI_SANDBOX_ON;
+    return NULL;
+}
+
+static const char *set_no_sandbox(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    (void)value;
+    (void)why;
+    cli->sandbox = CLI_SANDBOX_OFF;
+    return NULL;
+}
+
 static const char *set_seed(struct cli *cli, const char *value, char why[WHY_MAX])
 {
     cli->has_seed = true;
@@ -293,7 +309,8 @@ static const char *print_help(struct cli *cli, const char *value, char why[WHY_M
     for (size_t i = 0; i < exit_code_rows_count; i++)
         printf("  %-4d %s\n", (int)exit_code_rows[i].code, exit_code_rows[i].what);
     puts("  os.exit(n) gives n.\n\n"
-         "Environment: NO_COLOR, when set, means --color never; SSLKEYLOGFILE, see --keylog.\n\n"
+         "Environment: NO_COLOR, when set, means --color never; SSLKEYLOGFILE, see --keylog;\n"
+         "CI, see --sandbox.\n\n"
          "Examples:\n"
          "  " PROGRAM " main.lua                      run a script on this machine's network\n"
          "  " PROGRAM " project/ ca.pem               run project/main.lua, with /luadb/ca.pem\n"
@@ -423,10 +440,16 @@ static const struct option_row rows[] = {
       "too. Takes root, or a system that allows user namespaces;\n"
       "exit code 4 where it can't be had. Default: host",
       set_net },
+    { 0, "no-sandbox", NULL, "no --sandbox, not even when CI=true is set", set_no_sandbox },
     { 0, "profile", "doc|current",
       "whose numbers: the document's (default; ETH0 is 5, USB 6)\n"
       "or today's firmware's (ETH0 is 17, USB 16)",
       set_profile },
+    { 0, "sandbox", NULL,
+      "let the kernel (Landlock) refuse the script's process every\n"
+      "file that the command line does not name; exit code 4 where\n"
+      "it can't. Default when CI=true is set, where it can",
+      set_sandbox },
     { 0, "seed", "N", "make everything random repeat itself", set_seed },
     { 0, "set", "KEY=VALUE", "change a limit of the module; --set help lists them", set_limit },
     { 0, "time", "real|virtual",
@@ -524,6 +547,14 @@ static enum cli_verdict check(const struct cli *cli)
     return CLI_VERDICT_RUN;
 }
 
+/* GitHub, GitLab and most others set it. */
+static bool is_ci(void)
+{
+    const char *ci = getenv("CI");
+
+    return ci && strcmp(ci, "true") == 0;
+}
+
 enum cli_verdict cli_parse(struct cli *cli, int argc, char *argv[])
 {
     struct option options[OPTIONS_MAX];
@@ -532,7 +563,8 @@ enum cli_verdict cli_parse(struct cli *cli, int argc, char *argv[])
 
     *cli = (struct cli){ .profile = PROFILE_DOC,
                          .time = VCLOCK_MODE_REAL,
-                         .log_level = LOG_LEVEL_DEBUG };
+                         .log_level = LOG_LEVEL_DEBUG,
+                         .sandbox = is_ci() ? CLI_SANDBOX_WHERE_POSSIBLE : CLI_SANDBOX_OFF };
     board_init(&cli->board);
     limits_init(&cli->limits);
     fill_getopt(options, letters);

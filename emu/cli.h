@@ -14,6 +14,7 @@
 
 #define CLI_TIMEOUT_MS_MAX UINT64_C(86400000) /* a day */
 
+enum cli_sandbox { CLI_SANDBOX_OFF, CLI_SANDBOX_WHERE_POSSIBLE, CLI_SANDBOX_ON };
 enum cli_color { CLI_COLOR_AUTO, CLI_COLOR_ALWAYS, CLI_COLOR_NEVER };
 
 struct cli {
@@ -33,6 +34,7 @@ struct cli {
     const char *ctl;     /* path of a socket to be controlled by; NULL: none */
     const char *keylog;  /* a file's name; NULL: none */
     bool keep_running;   /* --exit-on never */
+    enum cli_sandbox sandbox;
     bool allows_tls_1_3;
     bool gc_stress, lab, net_own;
 };
