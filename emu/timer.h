@@ -25,9 +25,9 @@ struct timer {
     timer_fn *fn;
     uint64_t due_us;
     uint64_t seq;
-    size_t slot; /* place in the heap plus one; 0: not in it */
-    bool is_background;
-    struct list ready; /* collected by this turn's timers_run() */
+    size_t slot;        /* place in the heap plus one; 0: not in it */
+    bool is_background; /* changed only while it does not run */
+    struct list ready;  /* collected by this turn's timers_run() */
 };
 
 struct timers {
