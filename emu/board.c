@@ -1,7 +1,5 @@
 #include "emu/board.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "emu/uart.h"
@@ -87,116 +85,20 @@ bool board_has_lab(const struct board *board)
     return false;
 }
 
-/* ---- --bind ----------------------------------------------------------------------------------- */
+/* ---- the network that the emulator makes --------------------------------------------------------- */
 
-#define DNS_PORT_NUMBER 53
+#define FIRST_HOST 10 /* of the adapters' addresses: 192.168.77.10 and on */
 
-/* A piece of the text, up to a comma. */
-struct piece {
-    const char *text;
-    size_t len;
-};
-
-static bool next_piece(const char **at, struct piece *piece)
+void board_lab_ip(struct endpoint *ip, uint8_t host)
 {
-    if (!*at)
-        return false;
-    piece->text = *at;
-    piece->len = strcspn(*at, ",");
-    *at += piece->len;
-    *at = **at ? *at + 1 : NULL;
-    return true;
+    endpoint_set_v4(ip, 192, 168, 77, host);
 }
 
-/* What follows @key in the piece, when it begins with it. */
-static bool has_key(const struct piece *piece, const char *key, struct piece *value)
+void board_lab_address(struct board_address *address, enum adapter_id id)
 {
-    size_t len = strlen(key);
-
-    if (piece->len < len || memcmp(piece->text, key, len) != 0)
-        return false;
-    *value = (struct piece){ piece->text + len, piece->len - len };
-    return true;
-}
-
-static bool copy(const struct piece *piece, char to[], size_t cap)
-{
-    if (!piece->len || piece->len >= cap)
-        return false;
-    memcpy(to, piece->text, piece->len);
-    to[piece->len] = '\0';
-    return true;
-}
-
-static const char *take_kind(struct board_slot *slot, const struct piece *piece)
-{
-    struct piece value;
-
-    if (has_key(piece, "netns:", &value)) {
-        slot->binding = BINDING_NETNS;
-        return copy(&value, slot->netns, sizeof(slot->netns)) ? NULL
-                                                              : "netns:NAME lacks a usable name";
-    }
-    if (has_key(piece, "off", &value) && !value.len) {
-        slot->binding = BINDING_OFF;
-    } else if (has_key(piece, "host", &value) && !value.len) {
-        slot->binding = BINDING_HOST;
-    } else if (has_key(piece, "lab", &value) && !value.len) {
-        slot->binding = BINDING_LAB;
-    } else {
-        return "an adapter is bound to host, lab or netns:NAME, or is off";
-    }
-    return NULL;
-}
-
-static const char *take_option(struct board_slot *slot, const struct piece *piece)
-{
-    char text[ENDPOINT_TEXT_MAX];
-    struct endpoint dns = { .port = DNS_PORT_NUMBER };
-    struct piece value;
-
-    if (slot->binding == BINDING_OFF || slot->binding == BINDING_LAB)
-        return "off and lab take nothing more";
-    if (has_key(piece, "dev=", &value)) {
-        return copy(&value, slot->ifname, sizeof(slot->ifname)) ? NULL
-                                                                : "dev= takes an interface's name";
-    }
-    if (!has_key(piece, "dns=", &value))
-        return "what follows the kind is dev=INTERFACE or dns=ADDRESS";
-    if (!copy(&value, text, sizeof(text)) || !endpoint_set_text(&dns, text))
-        return "dns= takes an address";
-    if (slot->dns_count == ADAPTER_DNS_MAX)
-        return "an adapter has four name servers at most";
-    slot->dns[slot->dns_count++] = dns;
-    return NULL;
-}
-
-const char *board_bind(struct board *board, const char *text, char why[], size_t why_cap)
-{
-    const char *equals = strchr(text, '=');
-    struct board_slot slot = { 0 };
-    struct piece piece;
-    const char *at, *wrong;
-    int id;
-
-    if (!equals)
-        return "it has the form ADAPTER=host or ADAPTER=off";
-    id = adapter_by_name(text, (size_t)(equals - text));
-    if (id == ADAPTER_NONE) {
-        (void)snprintf(why, why_cap,
-                       "there is no adapter \"%.*s\"; there are LWIP_GP, LWIP_STA, LWIP_AP, "
-                       "LWIP_ETH, ETH0, USB",
-                       (int)(equals - text), text);
-        return why;
-    }
-    at = equals + 1;
-    (void)next_piece(&at, &piece);
-    wrong = take_kind(&slot, &piece);
-    while (!wrong && next_piece(&at, &piece))
-        wrong = take_option(&slot, &piece);
-    if (!wrong)
-        board->slots[id] = slot;
-    return wrong;
+    board_lab_ip(&address->ip, (uint8_t)(FIRST_HOST + (int)id));
+    board_lab_ip(&address->gateway, BOARD_LAB_HOST);
+    address->prefix_len = BOARD_LAB_BITS;
 }
 
 /* ---- --uart ----------------------------------------------------------------------------------- */

@@ -21,6 +21,14 @@
 #define BOARD_PASSWORD_MAX 65 /* WPA2: 8 to 63 characters, or 64 of a key */
 #define BOARD_MAC_LEN      6
 #define BOARD_ADCS         4 /* 0 to 3 */
+#define BOARD_MTU_MIN      68    /* bytes; RFC 791 3.2 */
+#define BOARD_MTU_MIN_V6   1280  /* RFC 8200 5 */
+#define BOARD_MTU_MAX      65521 /* of a TAP device, with its frame's header 65535 */
+#define BOARD_WHY_MAX      256
+
+/* The network that the emulator makes: 192.168.77.0/24. */
+#define BOARD_LAB_BITS 24
+#define BOARD_LAB_HOST 1 /* of its bridge, where the lab's servers are */
 
 enum binding {
     BINDING_OFF,   /* the board has no such adapter */
@@ -117,11 +125,40 @@ struct board {
 void board_init(struct board *board);
 
 /*
- * --bind: "ADAPTER=off", "ADAPTER=lab", "ADAPTER=host[,dev=IFACE][,dns=IP]" or "ADAPTER=netns:NAME[,dev=..][,dns=..]"
- * with dns up to ADAPTER_DNS_MAX times. NULL, or what is wrong with it, for people; static or in
- * @why.
+ * --bind: "ADAPTER=KIND[,OPTION...]", with the kinds off, host, netns:NAME, lab, veth and tap:NAME,
+ * and the options of board_slot_set(). NULL, or what is wrong with it, for people; static or in
+ * @why. board_check() follows.
  */
-const char *board_bind(struct board *board, const char *text, char why[], size_t why_cap);
+const char *board_bind(struct board *board, const char *text, char why[BOARD_WHY_MAX]);
+
+/* ---- a slot, piece by piece: --bind, a board file ---------------------------------------------- */
+
+/* A kind alone, "netns:NAME". The same results. */
+const char *board_slot_bind(struct board_slot *slot, const char *kind, char why[BOARD_WHY_MAX]);
+
+/*
+ * An option of a slot whose kind is known: @key "ip" with @value "10.0.0.2/24". @value is NULL for
+ * those that take none (dhcp, down). "dns" adds up, every other key takes the last value's place.
+ */
+const char *board_slot_set(struct board_slot *slot, const char *key, const char *value,
+                           char why[BOARD_WHY_MAX]);
+
+/* What has to fit together, once all options are in; fills in what they leave open. */
+const char *board_slot_check(struct board_slot *slot, char why[BOARD_WHY_MAX]);
+
+/* What the adapters must not share. */
+const char *board_check(const struct board *board, char why[BOARD_WHY_MAX]);
+
+/* Do both lie in one network of @bits? */
+bool board_in_one_net(const struct endpoint *a, const struct endpoint *b, unsigned bits);
+
+/* ---- the network that the emulator makes ----------------------------------------------------- */
+
+/* The address of number @host there. */
+void board_lab_ip(struct endpoint *ip, uint8_t host);
+
+/* What the adapter has there unless its slot says otherwise; the bridge is its gateway. */
+void board_lab_address(struct board_address *address, enum adapter_id id);
 
 /* --uart: "PORT=pty", "PORT=stdio", "PORT=off" or "PORT=PATH". NULL, or what is wrong with it. */
 const char *board_wire(struct board *board, const char *text);

@@ -14,7 +14,7 @@
 
 #define PROGRAM     "luatos-emu"
 #define OPTIONS_MAX 64
-#define WHY_MAX     256
+#define WHY_MAX     BOARD_WHY_MAX
 #define HELP_COLUMN 26
 #define VALUE_BASE  256                     /* of getopt_long's results: above every letter */
 #define PRINTED     ((const char *)printed) /* an apply function's "this ends the program well" */
@@ -82,7 +82,7 @@ static const char *take_number(const char *value, uint64_t min, uint64_t max, ui
 
 static const char *set_bind(struct cli *cli, const char *value, char why[WHY_MAX])
 {
-    return board_bind(&cli->board, value, why, WHY_MAX);
+    return board_bind(&cli->board, value, why);
 }
 
 static const char *set_color(struct cli *cli, const char *value, char why[WHY_MAX])
@@ -400,11 +400,17 @@ static const char *print_man(struct cli *cli, const char *value, char why[WHY_MA
 
 static const struct option_row rows[] = {
     { 0, "bind", "ADAPTER=KIND",
-      "put an adapter on the network KIND: host, lab (see --net),\n"
-      "netns:NAME (or a namespace's path), or off; with ,dev=IFACE for one\n"
-      "interface of it and ,dns=IP for its name servers. May be\n"
-      "repeated. Default: LWIP_GP, LWIP_STA, LWIP_AP, LWIP_ETH,\n"
-      "ETH0 and USB are on the host's",
+      "put an adapter on the network KIND: off, host, lab (see\n"
+      "--net), netns:NAME (or a namespace's path), veth (a cable\n"
+      "from a namespace of its own into this machine's network;\n"
+      ",peer=NAME names that end, ,bridge=NAME joins it to a\n"
+      "bridge) or tap:NAME (the same over a TAP device). Options\n"
+      "follow after commas: dev=IFACE (host, netns), ip=A.B.C.D/LEN\n"
+      "or ip= and mask=, gw=, ip6=ADDRESS/LEN, gw6=, or dhcp (not\n"
+      "host), mac=, mtu= (lab, veth, tap), dns=IP (up to four),\n"
+      "down (the cable is out at first). May be repeated. Default:\n"
+      "LWIP_GP, LWIP_STA, LWIP_AP, LWIP_ETH, ETH0 and USB are on\n"
+      "the host's",
       set_bind },
     { 0, "color", "auto|always|never", "colours in the log; auto: on a terminal", set_color },
     { 0, "ctl", "PATH",
@@ -536,6 +542,11 @@ static const struct option_row *row_of(int result)
 
 static enum cli_verdict check(const struct cli *cli)
 {
+    char why[BOARD_WHY_MAX];
+    const char *problem = board_check(&cli->board, why);
+
+    if (problem)
+        return wrong("--bind: %s", problem);
     if (!cli->paths_count)
         return wrong("which script? Usage: %s", usage);
     if (cli->lab && cli->time == VCLOCK_MODE_VIRTUAL)
