@@ -4,13 +4,18 @@
  * Entering a namespace and changing a link need privilege, running a script must have none. So a
  * keeper is forked before the script's process gives its privileges up. It enters a namespace, or
  * makes a network of its own, and then answers a handful of typed requests over a socket pair: open
- * this socket, add this link, set this link up or down. A socket comes back as a descriptor
- * (SCM_RIGHTS, unix(7)) and is used from the one loop. Threads would do for entering, but share
- * their process's credentials and memory with the script; a process shares neither. It ends with
- * its parent, and with it go the namespaces that it has made and the links in them.
+ * this socket, add this link, set this link up or down, give it this address. A socket comes back as
+ * a descriptor (SCM_RIGHTS, unix(7)) and is used from the one loop. Threads would do for entering,
+ * but share their process's credentials and memory with the script; a process shares neither.
  *
- * A network of its own is a namespace with a bridge, "lab", and for each link a namespace that
- * hangs on it by a veth pair. Without root it lies in a user namespace (user_namespaces(7)).
+ * A network of its own is a namespace with a bridge, "lab", and for each link a namespace of its
+ * own, its place: it hangs on the bridge or in the network that the keeper came from by a veth pair,
+ * or is a TAP device. Without root they lie in a user namespace (user_namespaces(7)).
+ *
+ * Nothing is left behind. The keeper ends when its parent does, and with it go the namespaces that
+ * it has made, the links in them, and the links' other ends, wherever those are. What it has given
+ * to an interface that was there, it takes back; and if it has no time to, because somebody kills
+ * it, the kernel does: such an address has a lifetime, KEEPER_LEASE_S, which the keeper renews.
  */
 #pragma once
 
@@ -18,11 +23,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "emu/board.h"
 #include "emu/endpoint.h"
 
 #define KEEPER_WHY_MAX    256
-#define KEEPER_PLACES_MAX 16 /* namespaces of one keeper */
+#define KEEPER_PLACES_MAX 20 /* namespaces of one keeper: adapters, the bridge, and some room */
 #define KEEPER_HOME       0  /* the place that it has entered, or that of the bridge */
+#define KEEPER_LEASE_S    60
 
 struct keeper;
 
@@ -33,34 +40,74 @@ struct keeper;
  */
 int keeper_enter(struct keeper **keeper, const char *name, char why[KEEPER_WHY_MAX]);
 
-/* Make a network, whose bridge has the address @ip. The same results. */
-int keeper_make(struct keeper **keeper, const struct endpoint *ip, unsigned prefix_len,
+/* Make a network. @bridge is the address of its bridge; NULL: it has none. The same results. */
+int keeper_make(struct keeper **keeper, const struct endpoint *bridge, unsigned prefix_len,
                 char why[KEEPER_WHY_MAX]);
 
 /* End the child; descriptors that it gave away live on. */
 void keeper_stop(struct keeper *keeper);
 
+/* Becomes readable when the child is gone. */
+int keeper_fd(const struct keeper *keeper);
+
+/* ---- links --------------------------------------------------------------------------------------- */
+
+/* Where a link's other end is. */
+enum keeper_end {
+    KEEPER_END_LAB,  /* a port of the bridge */
+    KEEPER_END_HOST, /* an interface of the network that the keeper came from */
+    KEEPER_END_TAP,  /* a descriptor, see tap.h */
+};
+
 struct keeper_link {
+    enum keeper_end end;
     char ifname[IFNAMSIZ]; /* in its namespace */
-    struct endpoint ip, gateway;
-    unsigned prefix_len;
+    char peer[IFNAMSIZ];   /* KEEPER_END_HOST: name of the other end; "": made up */
+    char bridge[IFNAMSIZ]; /* KEEPER_END_HOST: which the other end joins; "": none */
+    struct board_address address;
+    uint8_t mac[BOARD_MAC_LEN]; /* all 0: made up */
+    unsigned mtu;               /* 0: 1500 */
+    bool is_unplugged;          /* at first */
+};
+
+/* What became of it. */
+struct keeper_made {
+    char peer[IFNAMSIZ];      /* KEEPER_END_HOST: how the other end is called */
+    int tap_fd;               /* KEEPER_END_TAP: the caller's from now on; else -1 */
+    char why[KEEPER_WHY_MAX]; /* for people, when it was not made */
 };
 
 /* Of a made network: add a namespace with this link, up. Its place (1, 2, ...) or -errno. */
-int keeper_add_link(struct keeper *keeper, const struct keeper_link *link);
+int keeper_add_link(struct keeper *keeper, const struct keeper_link *link,
+                    struct keeper_made *made);
 
-/* Plug the link of @place in or out, at the bridge. 0 or -errno. */
+/* Plug the link of @place in or out, at its other end. 0 or -errno. */
 int keeper_set_link(struct keeper *keeper, int place, bool is_up);
 
 /*
- * Take the link of @place off the bridge, or put it back: its frames then go only where somebody
- * carries them, between the interfaces that keeper_ends() names, at KEEPER_HOME. While it is off,
- * frames are as on a cable: no larger than the MTU, with their checksums. 0 or -errno.
+ * Make @address the one that the link of @place has, with its routes, and take away what it had. Of
+ * a place that was entered, @ifname is the interface, and what others have given to it stays.
+ * @why is for people. 0 or -errno.
+ */
+int keeper_set_address(struct keeper *keeper, int place, const char *ifname,
+                       const struct board_address *address, char why[KEEPER_WHY_MAX]);
+
+/*
+ * Take the link of @place off the lab's bridge, or put it back: its frames then go only where
+ * somebody carries them, between the interfaces that keeper_ends() names, at KEEPER_HOME. While it
+ * is off, frames are as on a cable: no larger than the MTU, with their checksums. 0 or -errno;
+ * -EOPNOTSUPP: its other end is elsewhere.
  */
 int keeper_divert(struct keeper *keeper, int place, bool is_off);
 
 /* Names of the end on the link's side and of that on the bridge's. */
 void keeper_ends(int place, char link_end[IFNAMSIZ], char bridge_end[IFNAMSIZ]);
+
+int keeper_set_mac(struct keeper *keeper, int place, const uint8_t mac[BOARD_MAC_LEN]);
+
+/* Give a TAP device of the network that the keeper came from an MTU (0: as it is), and up it. */
+int keeper_set_tap(struct keeper *keeper, const char *ifname, const char *bridge, unsigned mtu,
+                   char why[KEEPER_WHY_MAX]);
 
 /* As socket(2), in @place. A descriptor or -errno. Blocks for the child's answer: some 20 us. */
 int keeper_socket(struct keeper *keeper, int place, int domain, int type, int protocol);

@@ -1,61 +1,202 @@
 #include "adapters/nets.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "adapters/keeper.h"
+#include "adapters/netlink.h"
+#include "adapters/nets_priv.h"
 #include "adapters/posix.h"
-#include "emu/board.h"
+#include "adapters/tap.h"
 #include "emu/device.h"
+#include "emu/dns_msg.h"
+#include "emu/util.h"
 
-#define FIRST_HOST 10 /* of the adapters' addresses: 192.168.77.10 and on */
-
-static void own_address(struct endpoint *ep, uint8_t host)
+/* "--bind LWIP_ETH: " and why; @rc. */
+static int refuse(enum adapter_id id, int rc, char why[NETS_WHY_MAX], const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+static int refuse(enum adapter_id id, int rc, char why[NETS_WHY_MAX], const char *format, ...)
 {
-    endpoint_set_v4(ep, 192, 168, 77, host);
+    int len = snprintf(why, NETS_WHY_MAX, "--bind %s: ", adapter_name(id));
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(why + len, NETS_WHY_MAX - (size_t)len, format, args);
+    va_end(args);
+    return rc;
 }
 
 /* ---- namespaces -------------------------------------------------------------------------------- */
 
-static int enter(struct nets *nets, enum adapter_id id, const char *name, char why[NETS_WHY_MAX])
+bool net_link_is_ours(const struct net_link *link)
 {
+    return link->is_made && !link->is_lost;
+}
+
+int nets_give_address(struct nets *nets, enum adapter_id id, const struct board_address *address,
+                      char why[NETS_WHY_MAX])
+{
+    struct net_link *link = &nets->net_links[id];
     char reason[KEEPER_WHY_MAX];
-    int rc = keeper_enter(&nets->entered[id], name, reason);
+    int rc;
+
+    if (!link->keeper)
+        return -EOPNOTSUPP;
+    rc = keeper_set_address(link->keeper, link->place, nets->board->slots[id].ifname, address,
+                            reason);
+    if (rc == 0)
+        link->address = *address;
+    return rc < 0 ? refuse(id, rc, why, "%s", reason) : 0;
+}
+
+static bool has_address(const struct board_address *address)
+{
+    return address->ip.family != IP_FAMILY_NONE || address->ip6.family != IP_FAMILY_NONE;
+}
+
+static int enter(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
+{
+    const struct board_slot *slot = &nets->board->slots[id];
+    struct net_link *link = &nets->net_links[id];
+    char reason[KEEPER_WHY_MAX];
+    int rc = keeper_enter(&link->keeper, slot->netns, reason);
 
     if (rc < 0)
-        (void)snprintf(why, NETS_WHY_MAX, "--bind %s: %s", adapter_name(id), reason);
-    return rc;
+        return refuse(id, rc, why, "%s", reason);
+    if (!has_address(&slot->address))
+        return 0;
+    rc = nets_give_address(nets, id, &slot->address, why);
+    return rc == -ENODEV ? 0 : rc; /* the interface is given it when it comes */
 }
 
 static int make(struct nets *nets, char why[NETS_WHY_MAX])
 {
+    bool has_lab = board_has_lab(nets->board);
     char reason[KEEPER_WHY_MAX];
     int rc;
 
-    own_address(&nets->own_ip, 1);
-    rc = keeper_make(&nets->own, &nets->own_ip, NETS_PREFIX_LEN, reason);
+    if (has_lab)
+        board_lab_ip(&nets->own_ip, BOARD_LAB_HOST);
+    rc = keeper_make(&nets->own, has_lab ? &nets->own_ip : NULL, BOARD_LAB_BITS, reason);
     if (rc < 0)
-        (void)snprintf(why, NETS_WHY_MAX, "--net own: %s", reason);
+        (void)snprintf(why, NETS_WHY_MAX, "%s: %s", has_lab ? "--net own" : "--bind", reason);
     return rc;
 }
 
-static int hang(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
+/* A network's own: its gateway is the bridge, where that can be reached. */
+static void complete_lab_address(const struct nets *nets, enum adapter_id id,
+                                 struct board_address *address)
 {
-    struct keeper_link link = { .gateway = nets->own_ip, .prefix_len = NETS_PREFIX_LEN };
-    int place;
+    struct board_address lab = { 0 };
+
+    board_lab_address(&lab, id);
+    switch (nets->board->slots[id].addressing) {
+    case ADDRESSING_GIVEN:
+        address->ip = lab.ip;
+        address->prefix_len = lab.prefix_len;
+        address->gateway = lab.gateway;
+        break;
+    case ADDRESSING_STATIC:
+        if (address->gateway.family == IP_FAMILY_NONE &&
+            board_in_one_net(&address->ip, &lab.gateway, address->prefix_len))
+            address->gateway = lab.gateway;
+        break;
+    case ADDRESSING_DHCP:
+        break;
+    }
+}
+
+static struct keeper_link link_of(const struct nets *nets, enum adapter_id id)
+{
+    const struct board_slot *slot = &nets->board->slots[id];
+    struct keeper_link link = { .end = slot->binding == BINDING_LAB    ? KEEPER_END_LAB
+                                       : slot->binding == BINDING_VETH ? KEEPER_END_HOST
+                                                                       : KEEPER_END_TAP,
+                                .address = slot->address,
+                                .mtu = slot->mtu,
+                                .is_unplugged = slot->starts_down };
 
     (void)snprintf(link.ifname, sizeof(link.ifname), "%s", adapter_name(id));
-    own_address(&link.ip, (uint8_t)(FIRST_HOST + (int)id));
-    place = keeper_add_link(nets->own, &link);
-    if (place < 0) {
-        (void)snprintf(why, NETS_WHY_MAX, "--net own: no link can be made for %s: %s",
-                       adapter_name(id), strerror(-place));
-        return place;
+    memcpy(link.peer, slot->peer, sizeof(link.peer));
+    memcpy(link.bridge, slot->bridge, sizeof(link.bridge));
+    memcpy(link.mac, slot->mac, sizeof(link.mac));
+    if (slot->binding == BINDING_LAB)
+        complete_lab_address(nets, id, &link.address);
+    return link;
+}
+
+/* The link that is the emulator's own, in a namespace of its own. */
+static int hang(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
+{
+    struct keeper_link wanted = link_of(nets, id);
+    struct net_link *link = &nets->net_links[id];
+    struct keeper_made made;
+    int place = keeper_add_link(nets->own, &wanted, &made);
+
+    if (place < 0)
+        return refuse(id, place, why, "%s", made.why);
+    link->keeper = nets->own;
+    link->place = place;
+    link->is_made = true;
+    link->address = wanted.address;
+    link->tap_fds[1] = made.tap_fd;
+    if (!*wanted.peer)
+        memcpy(link->peer, made.peer, sizeof(link->peer));
+    return 0;
+}
+
+/* The host's end of a TAP's cable comes first: it is opened with the rights of the caller. */
+static int hang_on_tap(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
+{
+    const struct board_slot *slot = &nets->board->slots[id];
+    struct net_link *link = &nets->net_links[id];
+    bool is_new = if_nametoindex(slot->ifname) == 0;
+    int rc = link->tap_fds[0] = tap_open(slot->ifname);
+    char reason[KEEPER_WHY_MAX];
+
+    if (rc < 0)
+        return refuse(id, rc, why, "tap:%s can't be opened: %s", slot->ifname, tap_why(rc));
+    rc = hang(nets, id, why);
+    if (rc < 0 || (!is_new && !*slot->bridge))
+        return rc;
+    rc = keeper_set_tap(nets->own, slot->ifname, slot->bridge, is_new ? slot->mtu : 0, reason);
+    return rc < 0 ? refuse(id, rc, why, "tap:%s: %s", slot->ifname, reason) : 0;
+}
+
+static bool is_made(const struct board_slot *slot)
+{
+    return slot->binding == BINDING_LAB || slot->binding == BINDING_VETH ||
+           slot->binding == BINDING_TAP;
+}
+
+static int open_link(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
+{
+    const struct board_slot *slot = &nets->board->slots[id];
+
+    nets->net_links[id].is_unplugged = slot->starts_down;
+    nets->net_links[id].addressing = slot->addressing;
+    if (is_made(slot) && !nets->own) {
+        int rc = make(nets, why);
+
+        if (rc < 0)
+            return rc;
     }
-    nets->places[id] = place;
+    switch (slot->binding) {
+    case BINDING_OFF:
+    case BINDING_HOST:
+        return 0;
+    case BINDING_NETNS:
+        return enter(nets, id, why);
+    case BINDING_LAB:
+    case BINDING_VETH:
+        return hang(nets, id, why);
+    case BINDING_TAP:
+        return hang_on_tap(nets, id, why);
+    }
     return 0;
 }
 
@@ -63,28 +204,13 @@ int nets_open(struct nets *nets, const struct board *board, char why[NETS_WHY_MA
 {
     int rc = 0;
 
-    *nets = (struct nets){ 0 };
-    if (board_has_lab(board))
-        rc = make(nets, why);
-    for (int id = 0; id < ADAPTER_COUNT && rc == 0; id++) {
-        const struct board_slot *slot = &board->slots[id];
-
-        switch (slot->binding) {
-        case BINDING_OFF:
-        case BINDING_HOST:
-            break;
-        case BINDING_NETNS:
-            rc = enter(nets, (enum adapter_id)id, slot->netns, why);
-            break;
-        case BINDING_LAB:
-            rc = hang(nets, (enum adapter_id)id, why);
-            break;
-        case BINDING_VETH:
-        case BINDING_TAP:
-            rc = -EOPNOTSUPP; /* no option leads here yet */
-            break;
-        }
+    *nets = (struct nets){ .board = board };
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
+        for (int end = 0; end < NETS_ENDS; end++)
+            nets->net_links[id].tap_fds[end] = -1;
     }
+    for (int id = 0; id < ADAPTER_COUNT && rc == 0; id++)
+        rc = open_link(nets, (enum adapter_id)id, why);
     if (rc < 0)
         nets_close(nets);
     return rc;
@@ -93,110 +219,213 @@ int nets_open(struct nets *nets, const struct board *board, char why[NETS_WHY_MA
 void nets_close(struct nets *nets)
 {
     for (int id = 0; id < ADAPTER_COUNT; id++) {
-        if (nets->entered[id])
-            keeper_stop(nets->entered[id]);
+        struct net_link *link = &nets->net_links[id];
+
+        for (int end = 0; end < NETS_ENDS; end++) {
+            if (link->tap_fds[end] >= 0)
+                close(link->tap_fds[end]);
+        }
+        if (link->keeper && link->keeper != nets->own)
+            keeper_stop(link->keeper);
     }
     if (nets->own)
         keeper_stop(nets->own);
     *nets = (struct nets){ 0 };
 }
 
+struct keeper *nets_lab(const struct nets *nets)
+{
+    return nets->own_ip.family == IP_FAMILY_NONE ? NULL : nets->own;
+}
+
+/* ---- keepers that end -------------------------------------------------------------------------------- */
+
+static void on_keeper_gone(struct loop_fd *source, uint32_t events)
+{
+    struct keeper_watch *watch = container_of(source, struct keeper_watch, source);
+    struct nets *nets = watch->nets;
+
+    (void)events;
+    loop_remove(&nets->device->loop, source);
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
+        struct net_link *link = &nets->net_links[id];
+
+        if (link->keeper != watch->keeper)
+            continue;
+        link->is_lost = true;
+        posix_hold_link(link->adapter, true);
+        log_say(&nets->device->log, "%s: its network is gone: the process that held it has ended",
+                adapter_name((enum adapter_id)id));
+    }
+    watch->keeper = NULL;
+}
+
+/* 0 or -errno. */
+static int watch_keeper(struct nets *nets, struct keeper *keeper)
+{
+    struct keeper_watch *watch = nets->watches;
+    int rc;
+
+    while (watch->keeper && watch->keeper != keeper)
+        watch++;
+    if (watch->keeper)
+        return 0;
+    *watch =
+        (struct keeper_watch){ .nets = nets,
+                               .source = { .fd = keeper_fd(keeper), .ready = on_keeper_gone } };
+    rc = loop_add(&nets->device->loop, &watch->source, EPOLLIN);
+    if (rc == 0)
+        watch->keeper = keeper;
+    return rc;
+}
+
 /* ---- adapters ------------------------------------------------------------------------------------- */
 
-static int plug(struct nets *nets, struct device *device, enum adapter_id id,
-                const struct board_slot *slot, const struct adapter_info *host)
+/* Another interface of the name that was given something has come: it is given that, too. */
+static void on_link(void *ctx, enum adapter_id id, const struct netlink_state *state)
 {
+    struct nets *nets = ctx;
+    struct net_link *link = &nets->net_links[id];
+    char why[NETS_WHY_MAX];
+    int rc;
+
+    if (link->is_made || !state->ifindex || state->ifindex == link->ifindex)
+        return;
+    link->ifindex = state->ifindex;
+    if (!has_address(&nets->board->slots[id].address))
+        return;
+    rc = nets_give_address(nets, id, &nets->board->slots[id].address, why);
+    if (rc < 0 && rc != -ENODEV)
+        log_say(&nets->device->log, "%s", why);
+}
+
+/* Name servers: those of --bind, else those that can be reached from where the adapter is. */
+static void set_dns(const struct nets *nets, enum adapter_id id, struct adapter_info *info)
+{
+    const struct board_slot *slot = &nets->board->slots[id];
+    const struct endpoint *gateway = &slot->address.gateway;
+
+    if (slot->dns_count) {
+        memcpy(info->dns, slot->dns, sizeof(slot->dns));
+        info->dns_count = slot->dns_count;
+    } else if (slot->binding == BINDING_VETH || slot->binding == BINDING_TAP) {
+        info->dns_count = gateway->family != IP_FAMILY_NONE; /* as a module does */
+        info->dns[0] = *gateway;
+        info->dns[0].port = DNS_PORT;
+    }
+}
+
+/* Of a TAP. 0 or -errno. */
+static int lay_cable(struct net_link *link, struct loop *loop)
+{
+    int rc = tap_cable_open(&link->cable, loop, link->tap_fds[0], link->tap_fds[1]);
+
+    link->tap_fds[0] = link->tap_fds[1] = -1; /* the cable's */
+    return rc == 0 && link->is_unplugged ? tap_cable_plug(link->cable, false) : rc;
+}
+
+static int plug(struct nets *nets, enum adapter_id id, const struct adapter_info *host)
+{
+    const struct board_slot *slot = &nets->board->slots[id];
+    struct device *device = nets->device;
+    struct net_link *link = &nets->net_links[id];
     struct posix_config config = { .loop = &device->loop,
                                    .timers = &device->timers,
                                    .clock = &device->clock,
                                    .limits = &device->limits,
                                    .info = *host,
-                                   .keeper = nets->places[id] ? nets->own : nets->entered[id],
-                                   .place = nets->places[id] };
-    struct adapter *adapter;
+                                   .keeper = link->keeper,
+                                   .place = link->place,
+                                   .is_held = !link->is_made && link->is_unplugged,
+                                   .link_changed = on_link,
+                                   .link_changed_ctx = nets };
+    int rc;
 
-    memcpy(config.ifname, slot->ifname, sizeof(config.ifname));
-    if (slot->dns_count) {
-        memcpy(config.info.dns, slot->dns, sizeof(slot->dns));
-        config.info.dns_count = slot->dns_count;
-    }
-    adapter = posix_adapter_new(&config);
-    net_register(&device->net, adapter, id);
-    return config.keeper || *config.ifname ? posix_watch_link(adapter) : 0;
-}
-
-/* ---- links ----------------------------------------------------------------------------------------- */
-
-/* Up while it is on and the cable is in. */
-static int apply_link(struct nets *nets, enum adapter_id id)
-{
-    bool is_up = !nets->is_off[id] && !nets->is_unplugged[id];
-
-    if (!nets->device->net.adapters[id])
-        return -ENODEV;
-    if (nets->places[id])
-        return keeper_set_link(nets->own, nets->places[id], is_up);
-    net_post(&nets->device->net,
-             &(struct net_event){ .type = is_up ? NET_EVENT_LINK_UP : NET_EVENT_LINK_DOWN,
-                                  .arg = (uint32_t)id });
-    return 0;
-}
-
-int nets_set_link(struct nets *nets, enum adapter_id id, bool is_in)
-{
-    nets->is_unplugged[id] = !is_in;
-    return apply_link(nets, id);
-}
-
-static int link_plug(void *ctx, enum adapter_id id, bool is_in)
-{
-    return nets_set_link(ctx, id, is_in);
-}
-
-static int link_power(void *ctx, enum adapter_id id, bool is_on)
-{
-    struct nets *nets = ctx;
-
-    nets->is_off[id] = !is_on;
-    return apply_link(nets, id);
-}
-
-static int link_status(void *ctx, enum adapter_id id, struct link_status *status)
-{
-    const struct nets *nets = ctx;
-    const struct adapter *adapter = nets->device->net.adapters[id];
-
-    if (!adapter)
-        return -ENODEV;
-    status->is_on = !nets->is_off[id];
-    status->is_plugged = !nets->is_unplugged[id];
-    status->is_ready = adapter->is_ready;
-    status->has_carrier = status->is_on && status->is_plugged;
-    adapter->ops->info(adapter, &status->info);
-    return 0;
+    if (!link->is_made)
+        memcpy(config.ifname, slot->ifname, sizeof(config.ifname));
+    (void)snprintf(config.watched, sizeof(config.watched), "%s", nets_ifname(nets, id));
+    set_dns(nets, id, &config.info);
+    link->adapter = posix_adapter_new(&config);
+    net_register(&device->net, link->adapter, id);
+    rc = link->tap_fds[0] >= 0 ? lay_cable(link, &device->loop) : 0;
+    if (rc == 0 && (link->keeper || *config.ifname))
+        rc = posix_watch_link(link->adapter);
+    if (rc == 0 && has_address(&link->address))
+        link->ifindex = posix_link(link->adapter)->ifindex;
+    if (rc == 0 && link->keeper)
+        rc = watch_keeper(nets, link->keeper);
+    if (*link->peer)
+        log_say(&device->log, "%s: the other end of its cable is %s", adapter_name(id), link->peer);
+    return rc;
 }
 
 int nets_plug(struct nets *nets, struct device *device, const struct board *board,
               const struct adapter_info *host, char why[NETS_WHY_MAX])
 {
     nets->device = device;
-    nets->links = (struct links){
-        .status = link_status, .plug = link_plug, .power = link_power, .ctx = nets
-    };
+    nets->links = nets_links_ops;
+    nets->links.ctx = nets;
     device->links = &nets->links;
     for (int id = 0; id < ADAPTER_COUNT; id++) {
         int rc;
 
         if (board->slots[id].binding == BINDING_OFF)
             continue;
-        rc = plug(nets, device, (enum adapter_id)id, &board->slots[id], host);
-        if (rc < 0) {
-            (void)snprintf(why, NETS_WHY_MAX, "--bind %s: its link can't be watched: %s",
-                           adapter_name((enum adapter_id)id), strerror(-rc));
-            return rc;
-        }
+        rc = plug(nets, (enum adapter_id)id, host);
+        if (rc < 0)
+            return refuse((enum adapter_id)id, rc, why, "its link can't be watched: %s",
+                          strerror(-rc));
     }
     return 0;
+}
+
+void nets_unplug(struct nets *nets)
+{
+    for (int i = 0; i < ARRAY_LEN(nets->watches); i++) {
+        if (nets->watches[i].keeper)
+            loop_remove(&nets->device->loop, &nets->watches[i].source);
+        nets->watches[i].keeper = NULL;
+    }
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
+        if (nets->net_links[id].cable)
+            tap_cable_close(nets->net_links[id].cable);
+        nets->net_links[id].cable = NULL;
+        nets->net_links[id].adapter = NULL;
+    }
+}
+
+/* ---- for a DHCP client --------------------------------------------------------------------------- */
+
+const char *nets_ifname(const struct nets *nets, enum adapter_id id)
+{
+    return nets->net_links[id].is_made ? adapter_name(id) : nets->board->slots[id].ifname;
+}
+
+int nets_socket(const struct nets *nets, enum adapter_id id, int domain, int type, int protocol)
+{
+    const struct net_link *link = &nets->net_links[id];
+
+    return link->keeper ? keeper_socket(link->keeper, link->place, domain, type, protocol)
+                        : -EOPNOTSUPP;
+}
+
+int nets_lease(struct nets *nets, enum adapter_id id, const struct board_address *address,
+               const struct endpoint dns[], size_t dns_count)
+{
+    struct board_address leased = address ? *address : (struct board_address){ 0 };
+    char why[NETS_WHY_MAX];
+    int rc;
+
+    if (leased.ip6.family == IP_FAMILY_NONE) { /* which does not come from there */
+        leased.ip6 = nets->net_links[id].address.ip6;
+        leased.prefix6_len = nets->net_links[id].address.prefix6_len;
+        leased.gateway6 = nets->net_links[id].address.gateway6;
+    }
+    posix_set_dns(nets->net_links[id].adapter, dns, address ? dns_count : 0);
+    rc = nets_give_address(nets, id, &leased, why);
+    if (rc < 0)
+        log_say(&nets->device->log, "%s", why);
+    return rc;
 }
 
 /* ---- frames ----------------------------------------------------------------------------------------- */
@@ -204,17 +433,17 @@ int nets_plug(struct nets *nets, struct device *device, const struct board *boar
 int nets_divert(struct nets *nets, enum adapter_id id, struct nets_end ends[NETS_ENDS])
 {
     const int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
-    int place = nets->places[id];
+    const struct net_link *link = &nets->net_links[id];
     int rc;
 
-    if (!place)
+    if (!net_link_is_ours(link))
         return -EOPNOTSUPP;
-    rc = keeper_divert(nets->own, place, true);
+    rc = keeper_divert(link->keeper, link->place, true);
     if (rc < 0)
         return rc;
-    keeper_ends(place, ends[0].ifname, ends[1].ifname);
+    keeper_ends(link->place, ends[0].ifname, ends[1].ifname);
     for (int i = 0; i < NETS_ENDS; i++) {
-        ends[i].fd = keeper_socket(nets->own, KEEPER_HOME, AF_PACKET, SOCK_RAW | flags, 0);
+        ends[i].fd = keeper_socket(link->keeper, KEEPER_HOME, AF_PACKET, SOCK_RAW | flags, 0);
         if (ends[i].fd >= 0)
             continue;
         rc = ends[i].fd;
@@ -228,5 +457,5 @@ int nets_divert(struct nets *nets, enum adapter_id id, struct nets_end ends[NETS
 
 void nets_rejoin(struct nets *nets, enum adapter_id id)
 {
-    (void)keeper_divert(nets->own, nets->places[id], false);
+    (void)keeper_divert(nets->net_links[id].keeper, nets->net_links[id].place, false);
 }

@@ -9,49 +9,95 @@
 #include <stdbool.h>
 
 #include "emu/adapter_table.h"
+#include "emu/board.h"
 #include "emu/endpoint.h"
 #include "emu/links.h"
+#include "emu/loop.h"
 
-#define NETS_WHY_MAX    384
-#define NETS_PREFIX_LEN 24 /* of the network that the emulator makes */
+#define NETS_WHY_MAX 384
+#define NETS_ENDS    2
 
-struct board;
-struct device;
+struct adapter;
 struct adapter_info;
+struct device;
 struct keeper;
+struct tap_cable;
+
+/* One adapter's. */
+struct net_link {
+    struct keeper *keeper; /* where it is; NULL: on the host's network */
+    int place;             /* its place there */
+    bool is_made;          /* the link is the emulator's own */
+    bool is_lost;          /* its keeper is gone */
+    bool is_off;           /* the script has switched it off */
+    bool is_unplugged;     /* somebody has pulled its cable */
+
+    struct adapter *adapter; /* below what stands on it; NULL: the board has none */
+    enum addressing addressing;
+    struct board_address address; /* that it was given */
+    int ifindex;                  /* of what it was given to; 0: nothing was */
+    char peer[IFNAMSIZ];          /* the other end of a veth, when its name was made up */
+    int tap_fds[NETS_ENDS];       /* until it is plugged; -1: none */
+    struct tap_cable *cable;
+};
+
+struct nets;
+
+/* A keeper that may end. */
+struct keeper_watch {
+    struct nets *nets;
+    struct keeper *keeper; /* NULL: none */
+    struct loop_fd source;
+};
 
 struct nets {
-    struct keeper *own;                    /* of that network; NULL: there is none */
-    struct endpoint own_ip;                /* of its bridge */
-    struct keeper *entered[ADAPTER_COUNT]; /* of adapters in namespaces that were there */
-    int places[ADAPTER_COUNT];             /* in @own; 0: the adapter is not on it */
-    bool is_off[ADAPTER_COUNT];            /* the script has switched it off */
-    bool is_unplugged[ADAPTER_COUNT];      /* somebody has pulled its cable */
-    struct device *device;                 /* that it was plugged into */
-    struct links links;                    /* what that device may do to it */
+    struct keeper *own;     /* of the networks that were made; NULL: none was */
+    struct endpoint own_ip; /* of the lab's bridge; IP_FAMILY_NONE: there is none */
+    struct net_link net_links[ADAPTER_COUNT];
+    struct keeper_watch watches[ADAPTER_COUNT + 1];
+    const struct board *board;
+    struct device *device; /* that it was plugged into */
+    struct links links;    /* what that device may do to it */
 };
 
 /* Make and enter the namespaces that @board asks for. 0 or -errno, with @why for people. */
 int nets_open(struct nets *nets, const struct board *board, char why[NETS_WHY_MAX]);
 void nets_close(struct nets *nets);
 
-/* Put the board's adapters into @device, which tells nobody yet. @host is what those on the host's network show. */
+/* The keeper at whose KEEPER_HOME the lab's bridge is; NULL: there is none. */
+struct keeper *nets_lab(const struct nets *nets);
+
+/* Put the board's adapters into @device. @host is what those on the host's network show. */
 int nets_plug(struct nets *nets, struct device *device, const struct board *board,
               const struct adapter_info *host, char why[NETS_WHY_MAX]);
 
+/* Before the device is closed. */
+void nets_unplug(struct nets *nets);
+
 /*
- * Plug an adapter's cable in or out: at the bridge where it hangs on one; else only the emulator
- * believes it. A link that the script has switched off stays down. 0 or -errno; -ENODEV: the board
- * has no such adapter.
+ * Plug an adapter's cable in or out: at its other end where the link is the emulator's own; else
+ * only the emulator believes it. A link that the script has switched off stays down. 0 or -errno;
+ * -ENODEV: the board has no such adapter.
  */
 int nets_set_link(struct nets *nets, enum adapter_id id, bool is_in);
+
+/* ---- for a DHCP client -------------------------------------------------------------------------- */
+
+/* The adapter's interface: its name where it is, and a socket there, as socket(2). */
+const char *nets_ifname(const struct nets *nets, enum adapter_id id);
+int nets_socket(const struct nets *nets, enum adapter_id id, int domain, int type, int protocol);
+
+/* The lease that there is from now on, with its name servers; NULL: there is none. 0 or -errno. */
+int nets_lease(struct nets *nets, enum adapter_id id, const struct board_address *address,
+               const struct endpoint dns[], size_t dns_count);
+
+/* ---- for what carries frames -------------------------------------------------------------------- */
 
 /* Where frames come out: a packet(7) socket, not yet bound, and the interface to bind it to. */
 struct nets_end {
     int fd;
     char ifname[IFNAMSIZ];
 };
-#define NETS_ENDS 2
 
 /*
  * Take an adapter's link off its bridge. Somebody has to carry its frames between @ends from then

@@ -380,8 +380,10 @@ struct adapter *posix_adapter_new(const struct posix_config *config)
     struct posix *posix = xcalloc(1, sizeof(*posix));
 
     posix->base.ops = &posix_ops;
-    posix->base.is_ready = true;
     posix->config = *config;
+    posix->has_link = true;
+    posix->is_held = config->is_held;
+    posix->base.is_ready = posix->is_link_up = !config->is_held;
     list_init(&posix->unacked);
     timer_init(&posix->sweep_timer, posix_tcp_sweep);
     return &posix->base;

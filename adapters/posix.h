@@ -22,11 +22,13 @@
 #include <net/if.h>
 
 #include "emu/adapter.h"
+#include "emu/adapter_table.h"
 
 struct keeper;
 struct limits;
 struct log;
 struct loop;
+struct netlink_state;
 struct timers;
 struct vclock;
 
@@ -40,7 +42,13 @@ struct posix_config {
     /* What follows makes an adapter of one interface, ready when that is, and not at once. */
     struct keeper *keeper; /* opens the sockets, in its @place; NULL: here. Not owned */
     int place;
-    char ifname[IFNAMSIZ]; /* sockets are bound to it; "": to none */
+    char ifname[IFNAMSIZ];  /* sockets are bound to it; "": to none */
+    char watched[IFNAMSIZ]; /* whose link it is; "": that of the default route */
+    bool is_held;           /* see posix_hold_link() */
+
+    /* The interface has changed; called from the loop, after the link's events were posted. */
+    void (*link_changed)(void *ctx, enum adapter_id id, const struct netlink_state *link);
+    void *link_changed_ctx;
 };
 
 /* Freed by ops->free(). */
@@ -48,3 +56,15 @@ struct adapter *posix_adapter_new(const struct posix_config *config);
 
 /* Watch the interface: the link's events, and @info's addresses, are the kernel's. 0 or -errno. */
 int posix_watch_link(struct adapter *adapter);
+
+/* The interface as it was last seen; all 0 when none is watched. */
+const struct netlink_state *posix_link(const struct adapter *adapter);
+
+/* Look at it now; the kernel can be a second late with its news. */
+void posix_look_at_link(struct adapter *adapter);
+
+/* Hold the link down whatever the kernel says, or no longer. The link's events follow. */
+void posix_hold_link(struct adapter *adapter, bool is_held);
+
+/* Name servers by DHCP; @count 0: those of the configuration again. */
+void posix_set_dns(struct adapter *adapter, const struct endpoint dns[], size_t count);

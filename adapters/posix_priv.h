@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include "adapters/netlink.h"
 #include "adapters/posix.h"
 #include "emu/buf.h"
 #include "emu/list.h"
@@ -80,7 +81,12 @@ struct posix {
     struct adapter base;
     struct posix_config config;
     struct netlink *netlink; /* NULL: the link is always there */
-    bool is_link_up;         /* as posted last */
+    struct netlink_state link;
+    bool has_link;   /* the kernel's word, and an address */
+    bool is_held;    /* the emulator's: down whatever the kernel says */
+    bool is_link_up; /* as posted last */
+    bool is_dns_leased;
+    struct adapter_info configured; /* its name servers, while others are leased */
 
     struct psock **socks; /* by sid */
     size_t socks_cap;

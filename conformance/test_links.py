@@ -308,8 +308,9 @@ def test_a_namespace_that_cannot_be_entered_ends_the_run(emu, name, why):
     ("LWIP_ETH=host,dev=", "takes an interface"),
     ("LWIP_ETH=host,dev=much-too-long-a-name", "takes an interface"),
     ("LWIP_ETH=host,dns=nowhere", "takes an address"),
-    ("LWIP_ETH=host,mtu=3", "what follows the kind"),
-    ("LWIP_ETH=off,dev=lo", "off and lab take nothing more"),
+    ("LWIP_ETH=host,mtu=3", "host takes no mtu="),
+    ("LWIP_ETH=host,colour=red", "what follows the kind"),
+    ("LWIP_ETH=off,dev=lo", "off takes nothing more"),
     ("LWIP_ETH=host,dns=1.1.1.1,dns=1.1.1.2,dns=1.1.1.3,dns=1.1.1.4,dns=1.1.1.5", "four"),
 ])
 def test_a_binding_that_makes_no_sense_is_refused(emu, value, why):

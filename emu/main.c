@@ -209,7 +209,7 @@ static int start_lab(struct device *device, const struct nets *nets, struct lab 
                                                  .timers = &device->timers,
                                                  .clock = &device->clock,
                                                  .rng = &device->rng,
-                                                 .keeper = nets->own,
+                                                 .keeper = nets_lab(nets),
                                                  .ip = nets->own_ip,
                                                  .log = &device->log,
                                                  .trace = &device->trace });
@@ -385,6 +385,7 @@ static int run_device(const struct cli *cli, int trace_fd, int keylog_fd, struct
         ctl_close(around->ctl);
     if (around->lab)
         lab_close(around->lab);
+    nets_unplug(&around->nets);
     if (device.trace.write_error)
         log_say(&device.log, "the trace can't be written any more: %s",
                 strerror(device.trace.write_error));

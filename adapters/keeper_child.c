@@ -1,0 +1,227 @@
+/* The keeper's child: where it stands, and what it answers. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "adapters/keeper_priv.h"
+#include "adapters/netlink_make.h"
+#include "emu/vclock.h"
+
+#define ID_MAP_MAX 32
+#define BRIDGE     "lab"
+#define RENEW_S    (KEEPER_LEASE_S / 3)
+#define US_PER_S   1000000U
+
+/* ---- a namespace that is there ---------------------------------------------------------------- */
+
+/* Enter the user namespace that owns @netns, unless it is our own. */
+static int enter_owner(int netns)
+{
+    struct stat ours, theirs;
+    int owner = ioctl(netns, NS_GET_USERNS);
+    int rc = 0;
+
+    if (owner < 0)
+        return errno == EPERM ? 0 : -errno; /* an ancestor's: it is entered with what we have */
+    if (fstat(owner, &theirs) < 0 || stat("/proc/self/ns/user", &ours) < 0) {
+        rc = -errno;
+    } else if (ours.st_ino != theirs.st_ino && setns(owner, CLONE_NEWUSER) < 0) {
+        rc = -errno;
+    }
+    close(owner);
+    return rc;
+}
+
+static int enter(struct child *child, const char *path)
+{
+    int netns = open(path, O_RDONLY | O_CLOEXEC);
+    int rc;
+
+    if (netns < 0)
+        return -errno;
+    rc = enter_owner(netns);
+    if (rc == 0 && setns(netns, CLONE_NEWNET) < 0)
+        rc = -errno;
+    close(netns);
+    if (rc < 0)
+        return rc;
+    child->places[child->places_count++] = (struct place){ .netns = -1 };
+    return netlink_maker_open(&child->places[KEEPER_HOME].maker);
+}
+
+/* ---- a network of its own ---------------------------------------------------------------------- */
+
+int child_go(struct child *child, int place)
+{
+    if (place < 0 || place >= child->places_count)
+        return -EINVAL;
+    if (child->here != place && setns(child->places[place].netns, CLONE_NEWNET) < 0)
+        return -errno;
+    child->here = place;
+    return 0;
+}
+
+static int write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int rc = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (write(fd, text, strlen(text)) < 0)
+        rc = -errno;
+    close(fd);
+    return rc;
+}
+
+/* Be root of a user namespace in which the caller is the only user. */
+static int become_own_root(void)
+{
+    char map[ID_MAP_MAX];
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    int rc;
+
+    if (unshare(CLONE_NEWUSER) < 0)
+        return -errno;
+    rc = write_file("/proc/self/setgroups", "deny");
+    (void)snprintf(map, sizeof(map), "0 %u 1", (unsigned)gid);
+    if (rc == 0)
+        rc = write_file("/proc/self/gid_map", map);
+    (void)snprintf(map, sizeof(map), "0 %u 1", (unsigned)uid);
+    return rc < 0 ? rc : write_file("/proc/self/uid_map", map);
+}
+
+int child_add_place(struct child *child)
+{
+    struct place *place = &child->places[child->places_count];
+    int rc;
+
+    if (child->places_count == KEEPER_PLACES_MAX)
+        return -ENOSPC;
+    if (unshare(CLONE_NEWNET) < 0)
+        return -errno;
+    *place = (struct place){ .netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC) };
+    if (place->netns < 0)
+        return -errno;
+    child->here = child->places_count++;
+    rc = netlink_maker_open(&place->maker);
+    if (rc == 0)
+        rc = netlink_set_up(place->maker, 1, true); /* lo */
+    if (rc == 0) /* the keeper's own group may send echo requests, icmp(7) */
+        rc = write_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
+    /* servers there may have the well-known ports, and nobody has privileges */
+    return rc < 0 ? rc : write_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+}
+
+static int make_network(struct child *child, const struct beginning *beginning)
+{
+    struct netlink_address address = { .prefix_len = beginning->bridge_prefix_len };
+    struct netlink_maker *maker;
+    int rc = netlink_maker_open(&child->origin);
+
+    if (rc == 0)
+        rc = child_add_place(child);
+    if (rc == -EPERM) { /* without root: in a user namespace of one's own */
+        rc = become_own_root();
+        if (rc == 0)
+            rc = child_add_place(child);
+    }
+    if (rc < 0 || !beginning->bridge_ip)
+        return rc;
+    maker = child->places[KEEPER_HOME].maker;
+    rc = netlink_add_bridge(maker, BRIDGE, true);
+    address.ifindex = netlink_index(maker, BRIDGE);
+    address.ip = *beginning->bridge_ip;
+    child->places[KEEPER_HOME].ifindex = address.ifindex;
+    return rc < 0 ? rc : netlink_add_address(maker, &address);
+}
+
+int child_begin(struct child *child, const struct beginning *beginning)
+{
+    return beginning->path ? enter(child, beginning->path) : make_network(child, beginning);
+}
+
+/* ---- requests ------------------------------------------------------------------------------------ */
+
+static int open_socket(struct child *child, const struct request *request, int *made)
+{
+    int rc = child_go(child, request->place);
+
+    if (rc < 0)
+        return rc;
+    *made = socket(request->domain, request->type, request->protocol);
+    return *made < 0 ? -errno : 0;
+}
+
+/* A number that is one of a place. */
+static bool is_place(const struct child *child, int place)
+{
+    return place >= 0 && place < child->places_count;
+}
+
+static int answer(struct child *child, const struct request *request, struct reply *reply,
+                  int *made)
+{
+    if (!is_place(child, request->place))
+        return -EINVAL;
+    switch (request->kind) {
+    case REQUEST_SOCKET:
+        return open_socket(child, request, made);
+    case REQUEST_ADD_LINK:
+        return child_add_link(child, &request->link, reply, made);
+    case REQUEST_SET_LINK:
+        return child_set_link(child, request->place, request->is_up);
+    case REQUEST_SET_ADDRESS:
+        return child_set_address(child, request->place, &request->link, reply);
+    case REQUEST_SET_MAC:
+        return child_set_mac(child, request->place, &request->link);
+    case REQUEST_SET_TAP:
+        return child_set_tap(child, &request->link, reply);
+    case REQUEST_DIVERT:
+        return child_set_diverted(child, request->place, !request->is_up);
+    }
+    return -EINVAL;
+}
+
+void child_serve(struct child *child)
+{
+    const struct timeval renewal = { .tv_sec = RENEW_S };
+    struct place *home = &child->places[KEEPER_HOME];
+    struct vclock clock;
+    struct request request;
+    uint64_t renewed_us;
+
+    vclock_init(&clock, VCLOCK_MODE_REAL);
+    renewed_us = clock.now_us;
+    (void)setsockopt(child->fd, SOL_SOCKET, SO_RCVTIMEO, &renewal, sizeof(renewal));
+    for (;;) {
+        ssize_t n = recv(child->fd, &request, sizeof(request), 0);
+        struct reply reply = { 0 };
+        int made = -1;
+
+        vclock_refresh(&clock);
+        if (clock.now_us - renewed_us >= RENEW_S * US_PER_S) {
+            renewed_us = clock.now_us;
+            child_renew(home);
+        }
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (n != sizeof(request)) /* the parent is gone */
+            break;
+        reply.rc = answer(child, &request, &reply, &made);
+        if (keeper_send_reply(child->fd, &reply, made) < 0)
+            break;
+        if (made >= 0)
+            close(made);
+    }
+    child_take_back(home);
+}

@@ -1,0 +1,90 @@
+/* Included by keeper.c, keeper_child.c, keeper_divert.c and keeper_links.c only. */
+#pragma once
+
+#include "adapters/keeper.h"
+
+enum request_kind {
+    REQUEST_SOCKET,
+    REQUEST_ADD_LINK,
+    REQUEST_SET_LINK,
+    REQUEST_SET_ADDRESS,
+    REQUEST_SET_MAC,
+    REQUEST_SET_TAP,
+    REQUEST_DIVERT,
+};
+
+struct request {
+    enum request_kind kind;
+    int place;
+    int domain, type, protocol;
+    struct keeper_link link; /* what a kind needs of it */
+    bool is_up;              /* REQUEST_DIVERT: back on the bridge */
+};
+
+/* With a descriptor where one was asked for. The first one says whether the keeper is ready. */
+struct reply {
+    int rc;
+    char text[KEEPER_WHY_MAX]; /* why not, or a name */
+};
+
+/* What a keeper begins with. */
+struct beginning {
+    const char *path;                 /* of the namespace to enter; NULL: make one */
+    const struct endpoint *bridge_ip; /* of a made one; NULL: it has no bridge */
+    unsigned bridge_prefix_len;
+};
+
+/* ---- one message with a descriptor ---- */
+
+/* @fd -1: none. 0 or -errno. */
+int keeper_send_reply(int to, const struct reply *reply, int fd);
+
+/* ---- the child ------------------------------------------------------------------------------------ */
+
+struct netlink_maker;
+
+/* A namespace. */
+struct place {
+    int netns;                   /* -1: it was entered and is never left */
+    struct netlink_maker *maker; /* works there */
+    char ifname[IFNAMSIZ];       /* of its link; "": none yet */
+    int ifindex;
+    struct netlink_maker *port_maker; /* works where the other end is; NULL: there is none */
+    int port_ifindex;
+    struct board_address given; /* what its link has from us */
+};
+
+struct child {
+    int fd;                       /* its end of the pair */
+    struct netlink_maker *origin; /* works in the network that the keeper came from */
+    struct place places[KEEPER_PLACES_MAX];
+    int places_count;
+    int here;         /* place that the child is in */
+    int void_ifindex; /* see keeper_divert.c; 0: none yet */
+};
+
+/* Enter or make what @beginning says. 0 or -errno. */
+int child_begin(struct child *child, const struct beginning *beginning);
+
+/* Answer until the parent is gone, then take back what was given to others' interfaces. */
+void child_serve(struct child *child);
+
+/* keeper_child.c: be in @place; a fresh namespace, in which the child then is. 0 or -errno. */
+int child_go(struct child *child, int place);
+int child_add_place(struct child *child);
+
+/* keeper_links.c */
+int child_add_link(struct child *child, const struct keeper_link *link, struct reply *reply,
+                   int *made);
+int child_set_link(struct child *child, int place, bool is_up);
+int child_set_address(struct child *child, int place, const struct keeper_link *link,
+                      struct reply *reply);
+int child_set_mac(struct child *child, int place, const struct keeper_link *link);
+int child_set_tap(struct child *child, const struct keeper_link *link, struct reply *reply);
+
+/* keeper_divert.c */
+int child_set_diverted(struct child *child, int place, bool is_off);
+
+/* Of a place that was entered: renew what was given, or take it back. */
+void child_renew(struct place *place);
+void child_take_back(struct place *place);

@@ -1,0 +1,154 @@
+/* What scripts and hands from outside do to the links of a board. */
+#include <errno.h>
+#include <string.h>
+
+#include "adapters/keeper.h"
+#include "adapters/netlink.h"
+#include "adapters/nets_priv.h"
+#include "adapters/posix.h"
+#include "adapters/tap.h"
+#include "emu/device.h"
+
+/* NULL: the board has no such adapter. */
+static struct net_link *link_at(struct nets *nets, enum adapter_id id)
+{
+    struct net_link *link = &nets->net_links[id];
+
+    return link->adapter ? link : NULL;
+}
+
+/* Up while it is on and the cable is in. */
+static int apply(struct net_link *link)
+{
+    bool is_up = !link->is_off && !link->is_unplugged;
+    int rc = 0;
+
+    if (link->is_lost)
+        return -EPIPE;
+    if (link->cable)
+        rc = tap_cable_plug(link->cable, is_up);
+    else if (link->is_made)
+        rc = keeper_set_link(link->keeper, link->place, is_up);
+    else
+        posix_hold_link(link->adapter, !is_up);
+    posix_look_at_link(link->adapter);
+    return rc;
+}
+
+int nets_set_link(struct nets *nets, enum adapter_id id, bool is_in)
+{
+    struct net_link *link = link_at(nets, id);
+
+    if (!link)
+        return -ENODEV;
+    link->is_unplugged = !is_in;
+    return apply(link);
+}
+
+static int plug(void *ctx, enum adapter_id id, bool is_in)
+{
+    return nets_set_link(ctx, id, is_in);
+}
+
+static int power(void *ctx, enum adapter_id id, bool is_on)
+{
+    struct net_link *link = link_at(ctx, id);
+
+    if (!link)
+        return -ENODEV;
+    link->is_off = !is_on;
+    return apply(link);
+}
+
+/*
+ * Of adapters that share this machine's network. They don't share its MAC, for a module's adapters
+ * have one each; and in virtual time what a script learns must not depend on the machine.
+ */
+static void read_host(const struct nets *nets, enum adapter_id id, struct netlink_state *state)
+{
+    const char *ifname = nets->board->slots[id].ifname;
+    struct adapter_info unused = { 0 };
+
+    *state = (struct netlink_state){ 0 };
+    if (nets->device->clock.mode == VCLOCK_MODE_REAL)
+        netlink_peek(ifname, state, &unused);
+    state->has_carrier |= !*ifname; /* it is always ready */
+    if (!*ifname)
+        memset(state->mac, 0, sizeof(state->mac));
+}
+
+static int status(void *ctx, enum adapter_id id, struct link_status *status)
+{
+    struct nets *nets = ctx;
+    const struct net_link *link = link_at(nets, id);
+    struct netlink_state state;
+
+    if (!link)
+        return -ENODEV;
+    state = *posix_link(link->adapter);
+    if (!link->keeper)
+        read_host(nets, id, &state);
+    status->is_on = !link->is_off;
+    status->is_plugged = !link->is_unplugged && !link->is_lost;
+    status->has_carrier = state.has_carrier && status->is_on && status->is_plugged;
+    status->is_ready = nets->device->net.adapters[id]->is_ready;
+    status->addressing = link->addressing;
+    memcpy(status->mac, state.mac, sizeof(status->mac));
+    status->mtu = state.mtu;
+    link->adapter->ops->info(link->adapter, &status->info);
+    return 0;
+}
+
+static int set_address(void *ctx, enum adapter_id id, const struct board_address *address)
+{
+    struct net_link *link = link_at(ctx, id);
+    struct board_address whole = *address;
+    char why[NETS_WHY_MAX];
+    int rc;
+
+    if (!link)
+        return -ENODEV;
+    if (link->is_lost)
+        return -EPIPE;
+    if (!link->keeper || (!link->is_made && !*((struct nets *)ctx)->board->slots[id].ifname))
+        return -EOPNOTSUPP; /* this machine's, or somebody else's interface of no name */
+    if (whole.ip6.family == IP_FAMILY_NONE) {
+        whole.ip6 = link->address.ip6;
+        whole.prefix6_len = link->address.prefix6_len;
+        whole.gateway6 = link->address.gateway6;
+    }
+    rc = nets_give_address(ctx, id, &whole, why);
+    if (rc == 0)
+        link->addressing = ADDRESSING_STATIC;
+    return rc == -EPERM ? -EOPNOTSUPP : rc;
+}
+
+static int set_dhcp(void *ctx, enum adapter_id id, bool is_on)
+{
+    struct net_link *link = link_at(ctx, id);
+
+    if (!link)
+        return -ENODEV;
+    if (!link->keeper)
+        return -EOPNOTSUPP;
+    link->addressing = is_on ? ADDRESSING_DHCP : ADDRESSING_STATIC;
+    return 0;
+}
+
+static int set_mac(void *ctx, enum adapter_id id, const uint8_t mac[BOARD_MAC_LEN])
+{
+    struct net_link *link = link_at(ctx, id);
+
+    if (!link)
+        return -ENODEV;
+    return net_link_is_ours(link) ? keeper_set_mac(link->keeper, link->place, mac) : -EOPNOTSUPP;
+}
+
+const struct links nets_links_ops = {
+    .status = status,
+    .plug = plug,
+    .power = power,
+    .set_address = set_address,
+    .set_dhcp = set_dhcp,
+    .set_mac = set_mac,
+};
