@@ -20,7 +20,7 @@
 #define BOARD_SSID_MAX     33 /* IEEE 802.11 9.4.2.2: 32 bytes */
 #define BOARD_PASSWORD_MAX 65 /* WPA2: 8 to 63 characters, or 64 of a key */
 #define BOARD_MAC_LEN      6
-#define BOARD_ADCS         4 /* 0 to 3 */
+#define BOARD_ADCS         4     /* 0 to 3 */
 #define BOARD_MTU_MIN      68    /* bytes; RFC 791 3.2 */
 #define BOARD_MTU_MIN_V6   1280  /* RFC 8200 5 */
 #define BOARD_MTU_MAX      65521 /* of a TAP device, with its frame's header 65535 */
