@@ -4,6 +4,7 @@
 
 Fixtures
     emu         runs of the emulator                             harness.py
+    user_emu    the same of an ordinary user, when this is root
     tasks       runs of Lua that is the body of one task         harness.py, task.lua
     peers       sockets to talk to                               peers.py
     tcp_server  peers.tcp_server(): 127.0.0.1, a free port
@@ -14,6 +15,9 @@ Rules: no fixed ports, no sleeping, no assertion about how long something took; 
 runs lies in cases/<topic>/<what-happens>.lua and begins with a comment sentence that says it.
 """
 
+import os
+import pwd
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,6 +48,30 @@ def luatos_emu(request):
 @pytest.fixture
 def emu(luatos_emu, tmp_path):
     emu = Emu(luatos_emu, tmp_path)
+    yield emu
+    left = emu.close()
+    if left:
+        pytest.fail(f"{left} run(s) left alive: finish() or stop() them", pytrace=False)
+
+
+@pytest.fixture
+def user_emu(luatos_emu, tmp_path_factory):
+    """Runs of an ordinary user, in a folder of that user's."""
+    if os.geteuid() != 0:
+        pytest.skip("is what every run is when the tests do not run as root")
+    try:
+        nobody = pwd.getpwnam("nobody")
+    except KeyError:
+        pytest.skip("needs a user nobody")
+    folder = tmp_path_factory.mktemp("user")
+    for part in [folder, *folder.parents]:
+        if part.stat().st_mode & 0o001 == 0:
+            part.chmod(part.stat().st_mode | 0o011)
+    binary = folder / "luatos-emu"
+    shutil.copy(luatos_emu, binary)
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    emu = Emu(str(binary), folder, prefix=["setpriv", "--reuid", "nobody", "--regid",
+                                           str(nobody.pw_gid), "--clear-groups"])
     yield emu
     left = emu.close()
     if left:

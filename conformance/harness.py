@@ -244,9 +244,10 @@ class Run(Record):
 class Emu:
     """Starts runs of one binary in one directory."""
 
-    def __init__(self, binary, directory):
+    def __init__(self, binary, directory, prefix=()):
         self.binary = binary
         self.directory = directory
+        self.prefix = list(prefix)  # a command that runs a command, before every run's own
         self.runs = []
 
     def lua(self, text, name="main.lua"):
@@ -276,7 +277,8 @@ class Emu:
         environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **SANITIZER_ENV}
         environment.update({key: str(value) for key, value in (env or {}).items()})
         command = [self.binary, *map(str, args), str(self.script(case))]
-        run = Run(command, self.directory, environment, netns=netns, prefix=prefix, stdin=stdin)
+        run = Run(command, self.directory, environment, netns=netns,
+                  prefix=[*self.prefix, *prefix], stdin=stdin)
         self.runs.append(run)
         return run
 

@@ -1,123 +1,224 @@
-"""--sandbox: the kernel refuses the script's process every file that the command line does not name."""
+"""--sandbox: the kernel refuses the script's process every file that is not the run's own; and what
+that process may do besides: privileges."""
 
 import os
 import re
-import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-DEMO = Path(__file__).resolve().parent.parent / "scripts" / "demo"
-STATUS = {"CapInh", "CapPrm", "CapEff", "CapAmb"}
-BIND_SERVICE = 1 << 10  # capability.h CAP_NET_BIND_SERVICE
+from conftest import ROOT
+from harness import Emu
+from test_demo import DEMOS, started
 
+WITHOUT_LANDLOCK = [sys.executable, str(ROOT / "conformance/without_landlock.py")]
+WAIT = 'log.info("runs")\nsys.run()\n'
 READ = """
-print(io.exists("/luadb/secret.txt"), pcall(io.readFile, "/luadb/secret.txt"))
-print("own", io.readFile("/luadb/own.txt"))
+for _, name in ipairs{"own.txt", "link.txt", "root.txt", "passwd"} do
+    log.info(name, io.readFile("/luadb/" .. name))
+end
 os.exit(0)
 """
 
 
-@pytest.fixture(name="landlock", autouse=True)
-def _landlock(emu, tmp_path):
+@pytest.fixture
+def landlock(emu):
     """Without Landlock there is nothing to test: that --sandbox says so then is another test."""
-    (tmp_path / "nothing.lua").write_text("os.exit(0)")
-    done = emu.run(tmp_path / "nothing.lua", "--sandbox")
+    done = emu.run("os.exit(0)\n", "--sandbox")
     if "no Landlock" in done.stderr:
         assert done.code == 4
         pytest.skip("this kernel has no Landlock")
 
 
-@pytest.fixture(name="project")
-def _project(tmp_path):
-    """A project with a link that leads out of it, which the module's file system would follow."""
-    project = tmp_path / "project"
+def make_project(directory):
+    """A project with links that lead out of it, which the module's file system follows."""
+    project = directory / "project"
     project.mkdir()
-    (tmp_path / "secret.txt").write_text("secret")
-    (project / "secret.txt").symlink_to(tmp_path / "secret.txt")
+    (directory / "secret.txt").write_text("secret")
     (project / "own.txt").write_text("mine")
+    (project / "link.txt").symlink_to(directory / "secret.txt")
+    (project / "root.txt").symlink_to(f"/proc/self/root{directory}/secret.txt")
+    (project / "passwd").symlink_to("/etc/passwd")
     (project / "main.lua").write_text(READ)
     return project
 
 
-def test_a_link_out_of_the_project_is_followed_without_it(emu, project):
-    """What the next test shows is the sandbox's doing, not the file system's."""
-    done = emu.run(project, "--no-sandbox")
-    assert "true true secret" in "\n".join(done.prints)
-    assert "own mine" in "\n".join(done.prints)
+@pytest.fixture
+def project(tmp_path):
+    return make_project(tmp_path)
 
 
-@pytest.mark.parametrize("how", [["--sandbox"], ["CI"]])
-def test_a_link_out_of_the_project_leads_nowhere(emu, project, how):
-    """Landlock looks at the file, not at the way to it; CI=true asks for it too."""
-    env = {"CI": "true"} if how == ["CI"] else {"CI": ""}
-    done = emu.run(project, *[word for word in how if word != "CI"], env=env)
-    assert "secret" not in "\n".join(done.prints)
-    assert "own mine" in "\n".join(done.prints)
+def read(done):
+    """What the script got of each file, in READ's order."""
+    assert done.code == 0, done
+    return [text for level, tag, text in done.log if tag and tag.startswith("user.")]
+
+
+def test_without_a_sandbox_links_lead_out_of_the_project(emu, project):
+    """That the next tests find nothing is the sandbox's doing, not the file system's."""
+    own, link, root, passwd = read(emu.run(project, "--no-sandbox"))
+    assert (own, link, root) == ("mine", "secret", "secret")
+    assert "root:" in passwd
+
+
+@pytest.mark.parametrize("named", ["project", "project/main.lua"])
+def test_in_a_sandbox_links_lead_nowhere(landlock, emu, project, named):
+    """Landlock looks at the file, not at the way to it: not by a link, not by /proc/self/root. Files
+    in a folder that is named and files beside the script are the run's own."""
+    assert read(emu.run(project.parent / named, "--sandbox")) == ["mine", "", "", ""]
+
+
+def test_an_ordinary_user_has_a_sandbox_too(landlock, user_emu):
+    project = make_project(user_emu.directory)
+    assert read(user_emu.run(project, "--sandbox")) == ["mine", "", "", ""]
+
+
+def test_folders_beside_the_script_are_closed(landlock, emu, tmp_path):
+    """A script in somebody's home reaches what lies beside it, and not ~/.ssh."""
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/id").write_text("secret")
+    (tmp_path / "way.txt").symlink_to(".ssh/id")
+    script = 'log.info("read", io.readFile("/luadb/way.txt"), io.readFile("/luadb/beside.txt"))\nos.exit(0)\n'
+    files = {"beside.txt": "beside"}
+    assert emu.run(script, "--no-sandbox", files=files).texts("read") == ["secret beside"]
+    assert emu.run(script, "--sandbox", files=files).texts("read") == ["nil beside"]
+
+
+def test_ci_asks_for_a_sandbox(landlock, emu, project):
+    """CI=true, as GitHub, GitLab and most others set it; the trace says what there is."""
+    done = emu.run(project, env={"CI": "true"})
+    assert read(done) == ["mine", "", "", ""]
+    event, = done.events("sandbox")
+    assert event["on"] is True and event["landlock"] >= 1
+    assert not emu.run(project, env={"CI": "1"}).events("sandbox")
+    assert not emu.run(project, "--no-sandbox", env={"CI": "true"}).events("sandbox")
+
+
+def test_the_last_of_both_options_counts(landlock, emu, project):
+    assert read(emu.run(project, "--sandbox", "--no-sandbox"))[1] == "secret"
+    assert read(emu.run(project, "--no-sandbox", "--sandbox"))[1] == ""
+
+
+def test_without_landlock_a_sandbox_that_is_demanded_is_refused(emu):
+    """Exit code 4, one line; the script does not begin."""
+    done = emu.run("log.info('runs')\nos.exit(0)\n", "--sandbox", prefix=WITHOUT_LANDLOCK)
+    assert done.code == 4
+    assert re.fullmatch(r"luatos-emu: --sandbox: this kernel has no Landlock: [^\n]*\n", done.stderr)
+    assert not done.texts("runs")
+
+
+def test_without_landlock_ci_runs_without_a_sandbox_and_says_so(emu):
+    done = emu.run("os.exit(0)\n", env={"CI": "true"}, prefix=WITHOUT_LANDLOCK)
     assert done.code == 0
+    assert re.fullmatch(r"luatos-emu: no sandbox, though CI=true asks for one: this kernel has no "
+                        r"Landlock[^\n]*\n", done.stderr)
+    assert [(event["on"], event["landlock"]) for event in done.events("sandbox")] == [(False, 0)]
 
 
-def test_the_last_of_both_options_counts(emu, project):
-    """As everywhere on the command line."""
-    assert "true true secret" in emu.run(project, "--sandbox", "--no-sandbox").prints[0]
-    assert "true true secret" not in emu.run(project, "--no-sandbox", "--sandbox").prints[0]
-
-
-def test_files_named_alone_and_flash_files_are_had(emu, tmp_path):
-    """A script, a file beside it, a file from elsewhere, and the module's own flash."""
+def test_what_is_named_and_what_is_in_flash_is_had(landlock, emu, tmp_path):
+    """A file beside the script, one from elsewhere, one named by a link, and the module's own flash."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "ca.pem").write_text("ca")
+    (elsewhere / "real.pem").write_text("linked")
+    (tmp_path / "named.pem").symlink_to(elsewhere / "real.pem")
     (tmp_path / "beside.lua").write_text("return 'beside'")
-    (tmp_path / "main.lua").write_text("""
-print(require "beside", io.readFile("/luadb/ca.pem"))
-io.writeFile("/flash.txt", "kept")
-print(io.readFile("/flash.txt"))
-os.remove("/flash.txt")
-print(io.exists("/flash.txt"))
+    script = emu.lua("""
+log.info("beside", (require "beside"))
+log.info("named", io.readFile("/luadb/ca.pem"), io.readFile("/luadb/named.pem"))
+io.mkdir("/sub")
+io.writeFile("/sub/flash.txt", "kept")
+os.rename("/sub/flash.txt", "/other.txt")
+log.info("flash", io.readFile("/other.txt"), os.remove("/other.txt"), io.exists("/other.txt"))
 os.exit(0)
 """)
-    done = emu.run(elsewhere / "ca.pem", "--sandbox", tmp_path / "main.lua")
-    assert done.code == 0, done.stderr
-    assert "beside ca" in "\n".join(done.prints)
-    assert "kept" in "\n".join(done.prints)
+    done = emu.run(elsewhere / "ca.pem", "--sandbox", script, tmp_path / "named.pem")
+    assert done.code == 0, done
+    assert done.texts("beside") == ["beside"]
+    assert done.texts("named") == ["ca linked"]
+    assert done.texts("flash") == ["kept true false"]
 
 
-def test_the_control_socket_is_removed_at_the_end(emu, tmp_path):
-    """Its folder is open for that, and for nothing else."""
-    (tmp_path / "main.lua").write_text("os.exit(0)")
-    done = emu.run(tmp_path / "main.lua", "--sandbox", "--ctl", tmp_path / "ctl")
-    assert done.code == 0, done.stderr
+def test_a_serial_port_is_made_in_a_sandbox(landlock, emu):
+    """Its terminal is opened when the script sets it up."""
+    with emu.start('log.info("uart", uart.setup(1))\nsys.run()\n', "--sandbox", "--exit-on",
+                   "never") as run:
+        run.wait_log("uart", "0")
+        path = run.wait_trace("uart.open")["path"]
+        assert Path(path).exists()
+        run.stop()
+
+
+def test_the_control_socket_is_removed_at_the_end(landlock, emu, tmp_path):
+    assert emu.run("os.exit(0)\n", "--sandbox", "--ctl", tmp_path / "ctl").code == 0
     assert not (tmp_path / "ctl").exists()
 
 
-def test_the_tour_runs_in_it(emu):
-    """DNS, TCP, UDP and timers against the lab."""
-    done = emu.run(DEMO / "tour", "--lab", "--sandbox")
-    assert done.code == 0, done.stderr
+@pytest.mark.parametrize("name", DEMOS)
+def test_every_demo_runs_in_a_sandbox(landlock, emu, peers, name):
+    endless = {"multi-network": {"ROUNDS": 3}}
+    with started(emu, peers, name, "--lab", "--sandbox", **endless.get(name, {})) as run:
+        assert run.finish().code == 0
+    assert run.events("sandbox", on=True)
 
 
-def test_the_script_runs_without_privileges(emu, tmp_path):
-    """capabilities(7), prctl(2): none is left but binding low ports for a true root."""
-    (tmp_path / "wait.lua").write_text('log.info("up", "now") require("sys").run()')
-    with emu.start(tmp_path / "wait.lua", "--sandbox", "--exit-on", "never") as run:
-        run.wait_log("up")
-        status = Path(f"/proc/{run.process.pid}/status").read_text()
-    fields = dict(re.findall(r"^(\w+):\s+(\S+)", status, re.MULTILINE))
-    allowed = BIND_SERVICE if os.geteuid() == 0 else 0
-    for name in STATUS:
-        assert int(fields[name], 16) & ~allowed == 0, f"{name} is {fields[name]}"
+def test_a_sandbox_leaves_open_only_what_it_has_to(landlock, emu, tmp_path):
+    """What is open stays usable in a sandbox: so no file of the host's is, but the run's own."""
+    with emu.start(WAIT, "--sandbox", "--exit-on", "never", "--keylog", tmp_path / "keys") as run:
+        run.wait_log("runs")
+        fds = Path(f"/proc/{run.process.pid}/fd")
+        opened = {os.readlink(fd) for fd in fds.iterdir()}
+        run.stop()
+    assert {name for name in opened if name.startswith("/") and not name.startswith("/memfd:")} == {
+        "/dev/null", str(tmp_path / "keys")}
+
+
+# ---- privileges ------------------------------------------------------------------------------------
+
+LOW_PORTS = 1 << 10  # CAP_NET_BIND_SERVICE
+
+
+def status(pid):
+    return dict(re.findall(r"^(\w+):\t(.*)$", Path(f"/proc/{pid}/status").read_text(), re.M))
+
+
+def assert_powerless(fields, kept=0):
+    for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        assert int(fields[name], 16) & ~kept == 0, f"{name} is {fields[name]}"
     assert fields["NoNewPrivs"] == "1"
+    assert fields["Groups"].strip() == ""
 
 
-def test_no_file_of_the_host_is_open(emu, tmp_path):
-    """What is open stays usable in a sandbox: so nothing may be open that it would refuse."""
-    (tmp_path / "wait.lua").write_text('log.info("up", "now") require("sys").run()')
-    with emu.start(tmp_path / "wait.lua", "--sandbox", "--exit-on", "never") as run:
-        run.wait_log("up")
-        listing = subprocess.run(["ls", "-l", f"/proc/{run.process.pid}/fd"], capture_output=True,
-                                 text=True, check=True).stdout
-    opened = [line.split(" -> ")[1] for line in listing.splitlines() if " -> " in line]
-    files = [name for name in opened if name.startswith("/") and not name.startswith("/memfd:")
-             and not name.startswith("/dev/") and str(tmp_path) not in name]
-    assert not files
+@pytest.mark.parametrize("options", [[], ["--sandbox"], ["--lab"]])
+def test_a_root_gives_up_what_it_has(emu, options):
+    """capabilities(7): none is left but that of low ports, none can come back; no group but its own."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    with emu.start(WAIT, "--exit-on", "never", *options) as run:
+        run.wait_log("runs")
+        fields = status(run.process.pid)
+        run.stop()
+    assert_powerless(fields, kept=LOW_PORTS)
+    assert int(fields["CapBnd"], 16) == 0
+
+
+def test_an_ordinary_user_has_nothing_to_give_up(user_emu):
+    with user_emu.start(WAIT, "--exit-on", "never") as run:
+        run.wait_log("runs")
+        assert_powerless(status(run.process.pid))
+        run.stop()
+
+
+def test_who_called_sudo_is_who_runs_the_script(luatos_emu, user_emu):
+    """The caller's ids again, and nothing of root is left."""
+    owner = user_emu.directory.stat()
+    as_root = Emu(luatos_emu, user_emu.directory, prefix=["setpriv", "--groups", "4,6"])
+    with as_root.start(WAIT, "--exit-on", "never", env={"SUDO_UID": owner.st_uid,
+                                                        "SUDO_GID": owner.st_gid}) as run:
+        run.wait_log("runs")
+        fields = status(run.process.pid)
+        run.stop()
+    assert_powerless(fields)
+    assert fields["Uid"].split() == [str(owner.st_uid)] * 4
+    assert fields["Gid"].split() == [str(owner.st_gid)] * 4

@@ -9,18 +9,17 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "adapters/confine.h"
 #include "adapters/ctl.h"
 #include "adapters/hostinfo.h"
 #include "adapters/lab/lab.h"
 #include "adapters/nets.h"
 #include "adapters/privilege.h"
-#include "adapters/sandbox.h"
 #include "adapters/terminal.h"
 #include "emu/cli.h"
 #include "emu/device.h"
 #include "emu/exit_code.h"
 #include "emu/project.h"
-#include "emu/util.h"
 #include "emu/vfs.h"
 #include "luabind/vm.h"
 
@@ -314,51 +313,30 @@ static bool surround(const struct cli *cli, struct device *device, struct surrou
     return rc == 0;
 }
 
-/* Of @path, "." when it has none. */
-static void folder_of(const char *path, char folder[PROJECT_PATH_MAX])
-{
-    const char *slash = strrchr(path, '/');
-
-    (void)snprintf(folder, PROJECT_PATH_MAX, "%.*s", slash ? (int)(slash - path) + 1 : 1,
-                   slash ? path : ".");
-}
-
 /* Let the kernel refuse what the script has no business with. False: it can't, which was said. */
-static bool confine(const struct cli *cli, struct log *log, const char *script)
+static bool enter_sandbox(const struct cli *cli, struct device *device, const char *script)
 {
-    char script_folder[PROJECT_PATH_MAX], ctl_folder[PROJECT_PATH_MAX], why[SANDBOX_WHY_MAX];
-    const struct sandbox_path always[] = {
-        { script_folder, SANDBOX_USE_READ }, /* require() looks there */
-        { "/proc/self", SANDBOX_USE_READ },  /* the flash's files are opened through it */
-        { "/dev/null", SANDBOX_USE_WRITE },  { "/dev/ptmx", SANDBOX_USE_WRITE }, /* serial ports */
-        { "/dev/pts", SANDBOX_USE_WRITE },
-    };
-    size_t count = ARRAY_LEN(always), cap = count + 1 + UART_PORTS + (size_t)cli->paths_count;
-    struct sandbox_path *paths = xcalloc(cap, sizeof(*paths));
+    const struct confinement confinement = { .paths = cli->paths,
+                                             .paths_count = cli->paths_count,
+                                             .script = script,
+                                             .ctl = cli->ctl,
+                                             .board = &cli->board };
+    char why[SANDBOX_WHY_MAX];
     int rc;
 
-    memcpy(paths, always, sizeof(always));
-    folder_of(script, script_folder);
-    if (cli->ctl) {
-        folder_of(cli->ctl, ctl_folder);
-        paths[count++] = (struct sandbox_path){ ctl_folder, SANDBOX_USE_REMOVE };
-    }
-    for (int port = 0; port < UART_PORTS; port++) {
-        if (cli->board.uarts[port].wiring == WIRING_PATH)
-            paths[count++] =
-                (struct sandbox_path){ cli->board.uarts[port].path, SANDBOX_USE_WRITE };
-    }
-    for (int i = 0; i < cli->paths_count; i++)
-        paths[count++] = (struct sandbox_path){ cli->paths[i], SANDBOX_USE_READ };
-    rc = sandbox_enter(paths, count, why);
-    free(paths);
-    if (rc == -EOPNOTSUPP && cli->sandbox == CLI_SANDBOX_WHERE_POSSIBLE) {
-        log_say(log, "no sandbox: %s", why);
+    if (cli->sandbox == CLI_SANDBOX_OFF)
         return true;
+    rc = confine(&confinement, why);
+    trace_emit(&device->trace, "sandbox", "{s:b, s:i}", "on", rc == 0, "landlock",
+               sandbox_version());
+    if (rc == 0)
+        return true;
+    if (cli->sandbox == CLI_SANDBOX_ON) {
+        log_say(&device->log, "--sandbox: %s", why);
+        return false;
     }
-    if (rc < 0)
-        log_say(log, "--sandbox: %s", why);
-    return rc == 0;
+    log_say(&device->log, "no sandbox, though CI=true asks for one: %s", why);
+    return true;
 }
 
 static int run_device(const struct cli *cli, int trace_fd, int keylog_fd, struct vfs *vfs,
@@ -376,8 +354,7 @@ static int run_device(const struct cli *cli, int trace_fd, int keylog_fd, struct
     device.net.tls.keylog_fd = keylog_fd;
     device.net.tls.allows_1_3 = cli->allows_tls_1_3;
     code = EXIT_CODE_ENVIRONMENT;
-    if (surround(cli, &device, around) &&
-        (cli->sandbox == CLI_SANDBOX_OFF || confine(cli, &device.log, script)))
+    if (surround(cli, &device, around) && enter_sandbox(cli, &device, script))
         code = run_vm(cli, &device, vfs, script);
     if (around->terminals)
         terminals_close(around->terminals);
