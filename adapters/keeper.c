@@ -253,6 +253,13 @@ int keeper_divert(struct keeper *keeper, int place, bool is_off)
     return ask_number(keeper, &request);
 }
 
+int keeper_forward(struct keeper *keeper, int from, int to, char why[KEEPER_WHY_MAX])
+{
+    const struct request request = { .kind = REQUEST_FORWARD, .place = from, .to = to };
+
+    return ask_why(keeper, &request, why);
+}
+
 int keeper_set_address(struct keeper *keeper, int place, const char *ifname,
                        const struct board_address *address, char why[KEEPER_WHY_MAX])
 {

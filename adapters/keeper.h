@@ -109,5 +109,12 @@ int keeper_set_mac(struct keeper *keeper, int place, const uint8_t mac[BOARD_MAC
 int keeper_set_tap(struct keeper *keeper, const char *ifname, const char *bridge, unsigned mtu,
                    char why[KEEPER_WHY_MAX]);
 
+/*
+ * Send what comes in by the link of @from, and is not for itself, out by that of @to, under its
+ * address (NAT); @to KEEPER_HOME ends it. @why is for people. 0 or -errno; -EOPNOTSUPP: a place is
+ * not the keeper's own.
+ */
+int keeper_forward(struct keeper *keeper, int from, int to, char why[KEEPER_WHY_MAX]);
+
 /* As socket(2), in @place. A descriptor or -errno. Blocks for the child's answer: some 20 us. */
 int keeper_socket(struct keeper *keeper, int place, int domain, int type, int protocol);

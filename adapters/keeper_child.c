@@ -69,7 +69,7 @@ int child_go(struct child *child, int place)
     return 0;
 }
 
-static int write_file(const char *path, const char *text)
+int child_write_file(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     int rc = 0;
@@ -92,12 +92,12 @@ static int become_own_root(void)
 
     if (unshare(CLONE_NEWUSER) < 0)
         return -errno;
-    rc = write_file("/proc/self/setgroups", "deny");
+    rc = child_write_file("/proc/self/setgroups", "deny");
     (void)snprintf(map, sizeof(map), "0 %u 1", (unsigned)gid);
     if (rc == 0)
-        rc = write_file("/proc/self/gid_map", map);
+        rc = child_write_file("/proc/self/gid_map", map);
     (void)snprintf(map, sizeof(map), "0 %u 1", (unsigned)uid);
-    return rc < 0 ? rc : write_file("/proc/self/uid_map", map);
+    return rc < 0 ? rc : child_write_file("/proc/self/uid_map", map);
 }
 
 int child_add_place(struct child *child)
@@ -117,9 +117,9 @@ int child_add_place(struct child *child)
     if (rc == 0)
         rc = netlink_set_up(place->maker, 1, true); /* lo */
     if (rc == 0) /* the keeper's own group may send echo requests, icmp(7) */
-        rc = write_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
+        rc = child_write_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
     /* servers there may have the well-known ports, and nobody has privileges */
-    return rc < 0 ? rc : write_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+    return rc < 0 ? rc : child_write_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
 }
 
 static int make_network(struct child *child, const struct beginning *beginning)
@@ -186,6 +186,8 @@ static int answer(struct child *child, const struct request *request, struct rep
         return child_set_mac(child, request->place, &request->link);
     case REQUEST_SET_TAP:
         return child_set_tap(child, &request->link, reply);
+    case REQUEST_FORWARD:
+        return child_forward(child, request->place, request->to, reply);
     case REQUEST_DIVERT:
         return child_set_diverted(child, request->place, !request->is_up);
     }

@@ -1,4 +1,4 @@
-/* Included by keeper.c, keeper_child.c, keeper_divert.c and keeper_links.c only. */
+/* Included by keeper.c, keeper_child.c, keeper_divert.c, keeper_links.c and keeper_nat.c only. */
 #pragma once
 
 #include "adapters/keeper.h"
@@ -11,11 +11,12 @@ enum request_kind {
     REQUEST_SET_MAC,
     REQUEST_SET_TAP,
     REQUEST_DIVERT,
+    REQUEST_FORWARD,
 };
 
 struct request {
     enum request_kind kind;
-    int place;
+    int place, to;
     int domain, type, protocol;
     struct keeper_link link; /* what a kind needs of it */
     bool is_up;              /* REQUEST_DIVERT: back on the bridge */
@@ -52,6 +53,7 @@ struct place {
     struct netlink_maker *port_maker; /* works where the other end is; NULL: there is none */
     int port_ifindex;
     struct board_address given; /* what its link has from us */
+    int forward_to;             /* a place; 0: nowhere */
 };
 
 struct child {
@@ -72,6 +74,7 @@ void child_serve(struct child *child);
 /* keeper_child.c: be in @place; a fresh namespace, in which the child then is. 0 or -errno. */
 int child_go(struct child *child, int place);
 int child_add_place(struct child *child);
+int child_write_file(const char *path, const char *text);
 
 /* keeper_links.c */
 int child_add_link(struct child *child, const struct keeper_link *link, struct reply *reply,
@@ -81,6 +84,9 @@ int child_set_address(struct child *child, int place, const struct keeper_link *
                       struct reply *reply);
 int child_set_mac(struct child *child, int place, const struct keeper_link *link);
 int child_set_tap(struct child *child, const struct keeper_link *link, struct reply *reply);
+
+/* keeper_nat.c; @to KEEPER_HOME ends it */
+int child_forward(struct child *child, int from, int to, struct reply *reply);
 
 /* keeper_divert.c */
 int child_set_diverted(struct child *child, int place, bool is_off);

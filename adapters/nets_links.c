@@ -144,6 +144,25 @@ static int set_mac(void *ctx, enum adapter_id id, const uint8_t mac[BOARD_MAC_LE
     return net_link_is_ours(link) ? keeper_set_mac(link->keeper, link->place, mac) : -EOPNOTSUPP;
 }
 
+static int forward(void *ctx, enum adapter_id from_id, int to_id)
+{
+    struct nets *nets = ctx;
+    const struct net_link *from = link_at(nets, from_id);
+    const struct net_link *to =
+        to_id == ADAPTER_NONE ? NULL : link_at(nets, (enum adapter_id)to_id);
+    char why[KEEPER_WHY_MAX];
+    int rc;
+
+    if (!from || (to_id != ADAPTER_NONE && !to))
+        return -ENODEV;
+    if (!net_link_is_ours(from) || (to && !net_link_is_ours(to)))
+        return -EOPNOTSUPP;
+    rc = keeper_forward(from->keeper, from->place, to ? to->place : KEEPER_HOME, why);
+    if (rc < 0)
+        log_say(&nets->device->log, "%s: nothing is forwarded: %s", adapter_name(from_id), why);
+    return rc;
+}
+
 const struct links nets_links_ops = {
     .status = status,
     .plug = plug,
@@ -151,4 +170,5 @@ const struct links nets_links_ops = {
     .set_address = set_address,
     .set_dhcp = set_dhcp,
     .set_mac = set_mac,
+    .forward = forward,
 };
