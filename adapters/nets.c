@@ -173,11 +173,18 @@ static bool is_made(const struct board_slot *slot)
            slot->binding == BINDING_TAP;
 }
 
+/* Has it a radio, which a script switches on, and no cable? */
+static bool is_radio(enum adapter_id id)
+{
+    return id == ADAPTER_GP || id == ADAPTER_STA || id == ADAPTER_AP;
+}
+
 static int open_link(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
 {
     const struct board_slot *slot = &nets->board->slots[id];
 
-    nets->net_links[id].is_unplugged = slot->starts_down;
+    nets->net_links[id].is_unplugged = slot->starts_down && !is_radio(id);
+    nets->net_links[id].is_asleep = slot->starts_down && is_radio(id);
     nets->net_links[id].addressing = slot->addressing;
     if (is_made(slot) && !nets->own) {
         int rc = make(nets, why);
@@ -321,7 +328,9 @@ static int lay_cable(struct net_link *link, struct loop *loop)
     int rc = tap_cable_open(&link->cable, loop, link->tap_fds[0], link->tap_fds[1]);
 
     link->tap_fds[0] = link->tap_fds[1] = -1; /* the cable's */
-    return rc == 0 && link->is_unplugged ? tap_cable_plug(link->cable, false) : rc;
+    if (rc == 0 && (link->is_unplugged || link->is_asleep))
+        rc = tap_cable_plug(link->cable, false);
+    return rc;
 }
 
 static int plug(struct nets *nets, enum adapter_id id, const struct adapter_info *host)
@@ -336,7 +345,7 @@ static int plug(struct nets *nets, enum adapter_id id, const struct adapter_info
                                    .info = *host,
                                    .keeper = link->keeper,
                                    .place = link->place,
-                                   .is_held = !link->is_made && link->is_unplugged,
+                                   .is_held = !link->is_made && slot->starts_down,
                                    .link_changed = on_link,
                                    .link_changed_ctx = nets };
     int rc;

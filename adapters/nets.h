@@ -31,6 +31,7 @@ struct net_link {
     bool is_lost;          /* its keeper is gone */
     bool is_off;           /* the script has switched it off */
     bool is_unplugged;     /* somebody has pulled its cable */
+    bool is_asleep;        /* a radio that nobody has touched, and that is off at first */
 
     struct adapter *adapter; /* below what stands on it; NULL: the board has none */
     enum addressing addressing;

@@ -20,7 +20,7 @@ static struct net_link *link_at(struct nets *nets, enum adapter_id id)
 /* Up while it is on and the cable is in. */
 static int apply(struct net_link *link)
 {
-    bool is_up = !link->is_off && !link->is_unplugged;
+    bool is_up = !link->is_off && !link->is_unplugged && !link->is_asleep;
     int rc = 0;
 
     if (link->is_lost)
@@ -42,6 +42,7 @@ int nets_set_link(struct nets *nets, enum adapter_id id, bool is_in)
     if (!link)
         return -ENODEV;
     link->is_unplugged = !is_in;
+    link->is_asleep = false;
     return apply(link);
 }
 
@@ -57,6 +58,7 @@ static int power(void *ctx, enum adapter_id id, bool is_on)
     if (!link)
         return -ENODEV;
     link->is_off = !is_on;
+    link->is_asleep = false;
     return apply(link);
 }
 
@@ -88,7 +90,7 @@ static int status(void *ctx, enum adapter_id id, struct link_status *status)
     state = *posix_link(link->adapter);
     if (!link->keeper)
         read_host(nets, id, &state);
-    status->is_on = !link->is_off;
+    status->is_on = !link->is_off && !link->is_asleep;
     status->is_plugged = !link->is_unplugged && !link->is_lost;
     status->has_carrier = state.has_carrier && status->is_on && status->is_plugged;
     status->is_ready = nets->device->net.adapters[id]->is_ready;
@@ -97,6 +99,16 @@ static int status(void *ctx, enum adapter_id id, struct link_status *status)
     status->mtu = state.mtu;
     link->adapter->ops->info(link->adapter, &status->info);
     return 0;
+}
+
+/* Is it what it has? A script may say the same twice, and nothing that is open shall break by that. */
+static bool is_same(const struct net_link *link, const struct board_address *address)
+{
+    const struct board_address *has = &link->address;
+
+    return link->addressing == ADDRESSING_STATIC && endpoint_same_ip(&has->ip, &address->ip) &&
+           has->prefix_len == address->prefix_len &&
+           endpoint_same_ip(&has->gateway, &address->gateway);
 }
 
 static int set_address(void *ctx, enum adapter_id id, const struct board_address *address)
@@ -110,6 +122,8 @@ static int set_address(void *ctx, enum adapter_id id, const struct board_address
         return -ENODEV;
     if (link->is_lost)
         return -EPIPE;
+    if (is_same(link, address))
+        return 0;
     if (!link->keeper || (!link->is_made && !*((struct nets *)ctx)->board->slots[id].ifname))
         return -EOPNOTSUPP; /* this machine's, or somebody else's interface of no name */
     if (whole.ip6.family == IP_FAMILY_NONE) {

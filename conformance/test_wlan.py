@@ -192,6 +192,52 @@ def test_a_scan_finds_the_boards_networks(tasks):
 # ---- the access point --------------------------------------------------------------------------------
 
 
+def test_create_ap_brings_the_access_point_up_with_its_address(own, tasks):
+    """createAP(ssid, password, ip, mask): IP_READY("192.168.4.1", socket.LWIP_AP) unless it is told
+    another; stopAP: IP_LOSE. netdrv.ipv4 with the same address after it changes nothing."""
+    done = tasks.run(WATCH + """
+        wlan.init()
+        sys.waitUntil("IP_LOSE", 5000)
+        show("ap", wlan.createAP("luatos1234", "12341234"))
+        show("ipv4", netdrv.ipv4(3, "192.168.4.1", "255.255.255.0", "0.0.0.0"))
+        wait_ready(3)
+        show("ip", socket.localIP(3))
+        show("get", wlan.getIP(1), #wlan.getMac(1))
+        show("stop", wlan.stopAP())
+        show("down", netdrv.ready(3))
+        show("other", wlan.createAP("luatos1234", "12341234", "10.4.0.1", "255.255.0.0", 11))
+        wait_ready(3)
+        show("ip", socket.localIP(3))
+        sys.wait(50)
+    """, *OWN)
+    assert done.texts("ap") == ["true"] and done.texts("stop") == ["true"]
+    assert done.texts("ip") == ["192.168.4.1 255.255.255.0 0.0.0.0 nil", "10.4.0.1 255.255.0.0 0.0.0.0 nil"]
+    assert done.texts("get") == ["192.168.4.1 12"] and done.texts("down") == ["false"]
+    of_ap = [text for text in done.texts("told") if text.endswith(" 3")]
+    assert of_ap == ["IP_READY 3", "IP_LOSE 3", "IP_READY 3", "IP_LOSE 3", "IP_READY 3"]
+
+
+def test_a_radio_that_is_off_at_first_is_switched_on_by_the_script(own, emu, tmp_path, tasks):
+    """--bind ...,down: LWIP_STA is not there until wlan.connect, LWIP_GP until mobile.reset, or until
+    somebody outside says so."""
+    path = tmp_path / "ctl"
+    binds = [word for name in ("LWIP_STA", "LWIP_AP", "LWIP_GP")
+             for word in ("--bind", f"{name}=lab,down")]
+    with tasks.start("""
+        show("at first", (socket.adapter(1)), (socket.adapter(2)), (socket.adapter(3)))
+        wlan.init()
+        wlan.connect("luatos-lab", "12345678")
+        wlan.createAP("mine", "12345678")
+        while not (socket.adapter(2) and socket.adapter(3)) do sys.waitUntil("IP_READY", 1000) end
+        show("then", (socket.adapter(1)), (socket.adapter(2)), (socket.adapter(3)))
+        while not socket.adapter(1) do sys.waitUntil("IP_READY", 1000) end
+    """, *OWN, *binds, "--ctl", path) as run:
+        run.wait_log("then")
+        ctl(emu, path, "link", "LWIP_GP", "up")
+        done = run.finish()
+    assert done.texts("at first") == ["false false false"] and done.texts("then") == ["false true true"]
+
+
 def test_create_ap_on_the_hosts_network_is_told_to_be_alone(tasks):
     """createAP: true; its address can't be given to this machine's network."""
     done = tasks.run(WATCH + """

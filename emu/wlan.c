@@ -278,9 +278,10 @@ void wlan_tell_client(struct wlan *wlan, const uint8_t mac[BOARD_MAC_LEN], bool 
 
 int wlan_start_ap(struct wlan *wlan, const struct wlan_ap_config *config)
 {
-    int rc;
+    int given, rc;
 
     wlan_start(wlan);
+    given = links_set_address(wlan->device, ADAPTER_AP, &config->address); /* before it is seen */
     rc = links_power(wlan->device, ADAPTER_AP, true);
     if (rc < 0)
         return rc;
@@ -289,7 +290,7 @@ int wlan_start_ap(struct wlan *wlan, const struct wlan_ap_config *config)
     if (wlan->mode == WLAN_MODE_STATION)
         wlan->mode = WLAN_MODE_BOTH;
     trace_ap(wlan);
-    return links_set_address(wlan->device, ADAPTER_AP, &config->address);
+    return given;
 }
 
 int wlan_stop_ap(struct wlan *wlan)

@@ -123,6 +123,7 @@ static int netdrv_mac(lua_State *L)
     struct link_status status;
     enum adapter_id id;
     size_t len = 0;
+    int rc;
 
     if (lua_type(L, 2) == LUA_TSTRING)
         wanted = lua_tolstring(L, 2, &len);
@@ -133,10 +134,13 @@ static int netdrv_mac(lua_State *L)
                     BOARD_MAC_LEN, len);
         return 0;
     }
-    if (wanted && links_set_mac(device_of(L), id, (const uint8_t *)wanted) < 0)
-        warn_script(L, "netdrv.mac: %s keeps its MAC", adapter_name(id));
+    rc = wanted ? links_set_mac(device_of(L), id, (const uint8_t *)wanted) : 0;
+    if (rc < 0) {
+        warn_script(L, "netdrv.mac: %s keeps its MAC: %s", adapter_name(id),
+                    rc == -EOPNOTSUPP ? "it is on this machine's network" : strerror(-rc));
+    }
     (void)links_status(device_of(L), id, &status);
-    push_mac(L, status.mac, is_raw);
+    push_mac(L, wanted && rc == 0 ? (const uint8_t *)wanted : status.mac, is_raw);
     return 1;
 }
 
@@ -256,8 +260,7 @@ static void warn_if_none(lua_State *L, int forwarded, int rc)
 {
     if (!forwarded && rc < 0) {
         warn_script(L, "netdrv.napt: nothing is forwarded: %s",
-                    rc == -EOPNOTSUPP ? "the adapters are on this machine's network"
-                                      : strerror(-rc));
+                    rc == -EOPNOTSUPP ? "these networks are not the emulator's" : strerror(-rc));
     }
 }
 
