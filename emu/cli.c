@@ -262,7 +262,8 @@ static const char usage_lab[] = PROGRAM " lab";
 static const char about[] =
     "Runs a LuatOS script on this machine's network. The files and folders named are the\n"
     "module's file system, /luadb/NAME; of a folder, main.lua is the script. require() finds\n"
-    "them, the files beside the script, and the built-in sys, sysplus, libnet and udpsrv.\n"
+    "them, the files beside the script, and the built-in sys, sysplus, libnet, udpsrv, exnetif,\n"
+    "dnsproxy, dhcpsrv and httpdns.\n"
     "The module's log goes to stdout, what the emulator itself has to say to stderr.";
 
 static const char *spelled(const struct option_row *row, char text[WHY_MAX])

@@ -349,17 +349,17 @@ static void fill_slot(struct endpoint *slot, const struct endpoint *server)
 }
 
 /*
- * The servers in the order of their slots. What the script has set comes before what the network
- * says; without a first server the gateway stands in for it, without a second one
- * 114.114.114.114 (LuatOS net_lwip2.c:1036-1083).
+ * What the script has set comes before what the network says; without a first server the gateway
+ * stands in for it, without a second one 114.114.114.114 (LuatOS net_lwip2.c:1036-1083).
  */
-static void collect_servers(struct dns_query *query)
+size_t dns_servers(const struct adapter *adapter, struct endpoint servers[ADAPTER_DNS_MAX])
 {
     struct endpoint slots[ADAPTER_DNS_MAX], stand_in;
     struct adapter_info info = { 0 };
+    size_t count = 0;
 
-    query->adapter->ops->info(query->adapter, &info);
-    memcpy(slots, query->adapter->dns_static, sizeof(slots));
+    adapter->ops->info(adapter, &info);
+    memcpy(slots, adapter->dns_static, sizeof(slots));
     for (size_t i = 0; i < info.dns_count; i++)
         fill_slot(&slots[i], &info.dns[i]);
     if (!info.dns_is_complete && slots[SLOT_FIRST].family == IP_FAMILY_NONE &&
@@ -375,8 +375,9 @@ static void collect_servers(struct dns_query *query)
     }
     for (size_t i = 0; i < ADAPTER_DNS_MAX; i++) {
         if (slots[i].family != IP_FAMILY_NONE)
-            query->servers[query->servers_count++] = slots[i];
+            servers[count++] = slots[i];
     }
+    return count;
 }
 
 static struct dns_query *find_query(struct net *net, const struct adapter *adapter,
@@ -407,7 +408,7 @@ static struct dns_query *query_new(struct adapter *adapter, const char *text,
     timer_init(&query->timer, on_timer);
     list_init(&query->requests);
     list_append(&adapter->net->dns_queries, &query->link);
-    collect_servers(query);
+    query->servers_count = dns_servers(adapter, query->servers);
     return query;
 }
 

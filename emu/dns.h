@@ -16,10 +16,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "emu/adapter.h"
 #include "emu/dns_msg.h"
 #include "emu/list.h"
 
-struct adapter;
 struct dns_query;
 
 /* Embed. When it is done, NET_EVENT_DNS_DONE is posted to @tag and @addrs holds the result. */
@@ -37,3 +37,6 @@ int dns_start(struct adapter *adapter, const char *name, bool want_ipv6,
 
 /* Harmless on a request that is not running. */
 void dns_cancel(struct dns_request *request);
+
+/* Whom an adapter asks, in the order of its slots; returns how many. */
+size_t dns_servers(const struct adapter *adapter, struct endpoint servers[ADAPTER_DNS_MAX]);

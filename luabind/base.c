@@ -112,7 +112,9 @@ static int base_require(lua_State *L)
         return not_found(L, name);
     lua_pushstring(L, path); /* the other way round than in stock Lua, as on a module */
     lua_pushvalue(L, 1);
-    lua_call(L, 2, 1);
+    if (strncmp(path, CORELIB_FOLDER, strlen(CORELIB_FOLDER)) == 0)
+        lua_pushcfunction(L, socket_dns_servers);
+    lua_call(L, lua_gettop(L) - 3, 1);
     if (!lua_isnil(L, -1))
         lua_setfield(L, 2, name);
     if (lua_getfield(L, 2, name) == LUA_TNIL) {

@@ -77,6 +77,9 @@ int icmp_ping(lua_State *L); /* netdrv.ping, too */
  */
 void *test_userdata(lua_State *L, int arg, const void *metatable);
 
+/* (adapter) -> ip, port, ip, port, ...: its name servers. Only our own Lua gets it, base.c. */
+int socket_dns_servers(lua_State *L);
+
 /* Frees what rtos.timer_start made. */
 void rtos_close(struct vm *vm);
 

@@ -81,6 +81,21 @@ int socket_remote_ip(lua_State *L)
     return DNS_ADDRS_MAX;
 }
 
+int socket_dns_servers(lua_State *L)
+{
+    struct endpoint servers[ADAPTER_DNS_MAX];
+    char text[ENDPOINT_TEXT_MAX];
+    lua_Integer number;
+    const struct adapter *adapter = socket_adapter_arg(L, 1, &number);
+    size_t count = adapter ? dns_servers(adapter, servers) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        lua_pushstring(L, endpoint_ip_text(&servers[i], text));
+        lua_pushinteger(L, servers[i].port);
+    }
+    return 2 * (int)count;
+}
+
 int socket_set_dns(lua_State *L)
 {
     lua_Integer number;
