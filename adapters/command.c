@@ -1,17 +1,19 @@
 #include "adapters/command.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/impairment.h"
 #include "adapters/nets.h"
 #include "emu/device.h"
 #include "emu/util.h"
 
-#define WORDS_MAX 8
+#define WORDS_MAX 24
 
 void command_say(struct command_answer *answer, const char *format, ...)
 {
@@ -27,7 +29,7 @@ void command_say(struct command_answer *answer, const char *format, ...)
 
 struct command {
     const char *name;
-    int words; /* with the name */
+    int words; /* with the name; 0: run() looks at how many there are */
     const char *usage, *what;
     void (*run)(const struct commander *commander, char *words[], struct command_answer *answer);
 };
@@ -112,10 +114,94 @@ static void run_gpio(const struct commander *commander, char *words[],
     command_say(answer, "error: a pin is driven to 0 or 1, or left open\n");
 }
 
+/* "lost 3, reordered 1": what a rule has done in a direction. */
+static void say_lane(const struct impair_active *active, enum impair_direction direction,
+                     struct command_answer *answer)
+{
+    const struct impair_lane *lane = &active->lanes[direction];
+
+    if (!(active->rule.directions & 1U << direction))
+        return;
+    command_say(answer, "; %s %" PRIu64, impair_direction_name(direction), lane->seen);
+    for (int kind = 0; kind < IMPAIR_KINDS; kind++) {
+        if (lane->hits[kind])
+            command_say(answer, " %s=%" PRIu64, impair_kind_name((enum impair_kind)kind),
+                        lane->hits[kind]);
+    }
+}
+
+static void list_rules(const struct commander *commander, struct command_answer *answer)
+{
+    uint64_t now_us = commander->device->clock.now_us;
+
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
+        const struct impair *impair = impairment_rules(commander->impairment, (enum adapter_id)id);
+
+        for (size_t i = 0; impair && i < impair->count; i++) {
+            const struct impair_active *active = &impair->rules[i];
+
+            command_say(answer, "%s: %s", active->rule.text,
+                        now_us < active->from_us     ? "not yet"
+                        : now_us >= active->until_us ? "over"
+                                                     : "on");
+            say_lane(active, IMPAIR_DIRECTION_UP, answer);
+            say_lane(active, IMPAIR_DIRECTION_DOWN, answer);
+            command_say(answer, "\n");
+        }
+    }
+    command_say(answer, "ok\n");
+}
+
+/* "LWIP_ETH off" */
+static void end_rules(const struct commander *commander, const char *name,
+                      struct command_answer *answer)
+{
+    int id = adapter_by_name(name, strlen(name));
+
+    if (id == ADAPTER_NONE) {
+        command_say(answer, "error: there is no adapter \"%s\"\n", name);
+        return;
+    }
+    impairment_off(commander->impairment, (enum adapter_id)id);
+    command_say(answer, "ok\n");
+}
+
+/* The words are put together again: what is typed with blanks is as good as with commas. */
+static void run_impair(const struct commander *commander, char *words[],
+                       struct command_answer *answer)
+{
+    char text[COMMAND_LINE_MAX] = "", why[IMPAIR_WHY_MAX];
+    struct impair_rule rule;
+    const char *wrong;
+
+    if (!words[1]) {
+        list_rules(commander, answer);
+        return;
+    }
+    if (words[2] && strcmp(words[2], "off") == 0 && !words[3]) {
+        end_rules(commander, words[1], answer);
+        return;
+    }
+    for (int i = 1; words[i]; i++) {
+        size_t len = strlen(text);
+
+        (void)snprintf(text + len, sizeof(text) - len, "%s%s", i > 1 ? "," : "", words[i]);
+    }
+    wrong = impair_parse(&rule, text, why);
+    if (!wrong && impairment_add(commander->impairment, &rule, why) < 0)
+        wrong = why;
+    if (wrong)
+        command_say(answer, "error: %s\n", wrong);
+    else
+        command_say(answer, "ok\n");
+}
+
 static const struct command commands[] = {
     { "adapters", 1, "adapters", "list the adapters, their links and addresses", run_adapters },
     { "gpio", 3, "gpio PIN 0|1|open", "drive a pin from outside, or let go of it", run_gpio },
     { "help", 1, "help", "list the commands", run_help },
+    { "impair", 0, "impair [ADAPTER off|RULE]",
+      "impair an adapter as --impair does, or no more; or list the rules", run_impair },
     { "link", 3, "link ADAPTER up|down", "plug an adapter's cable in or out", run_link },
 };
 
@@ -134,7 +220,7 @@ void command_run(const struct commander *commander, char *line, struct command_a
     for (int i = 0; count && i < ARRAY_LEN(commands); i++) {
         if (strcmp(commands[i].name, words[0]) != 0)
             continue;
-        if (count == commands[i].words) {
+        if (count == commands[i].words || (!commands[i].words && count <= WORDS_MAX)) {
             commands[i].run(commander, words, answer);
         } else {
             command_say(answer, "error: usage: %s\n", commands[i].usage);

@@ -12,12 +12,14 @@
 #define COMMAND_ANSWER_MAX 4096
 
 struct device;
+struct impairment;
 struct nets;
 
 /* What commands act on. */
 struct commander {
     struct device *device;
     struct nets *nets;
+    struct impairment *impairment;
 };
 
 struct command_answer {

@@ -138,18 +138,6 @@ static int add_link(struct netlink_maker *maker, struct rtnl_link *link)
     return rc;
 }
 
-int netlink_add_bridge(struct netlink_maker *maker, const char *ifname, bool is_up)
-{
-    struct rtnl_link *link = rtnl_link_bridge_alloc();
-
-    if (link) {
-        rtnl_link_set_name(link, ifname);
-        if (is_up)
-            rtnl_link_set_flags(link, IFF_UP);
-    }
-    return add_link(maker, link);
-}
-
 static void set_mac(struct rtnl_link *link, const uint8_t mac[NETLINK_MAC_LEN])
 {
     struct nl_addr *addr = nl_addr_build(AF_LLC, mac, NETLINK_MAC_LEN);
@@ -158,6 +146,24 @@ static void set_mac(struct rtnl_link *link, const uint8_t mac[NETLINK_MAC_LEN])
         return;
     rtnl_link_set_addr(link, addr); /* keeps a reference of its own */
     nl_addr_put(addr);
+}
+
+/*
+ * A bridge without an address of its own takes the lowest of its ports', another one whenever ports
+ * come and go, and then nobody reaches it until ARP is asked again.
+ */
+int netlink_add_bridge(struct netlink_maker *maker, const char *ifname, bool is_up)
+{
+    static const uint8_t mac[NETLINK_MAC_LEN] = { 0x02, 0x6c, 0x61, 0x62, 0x00, 0x01 };
+    struct rtnl_link *link = rtnl_link_bridge_alloc();
+
+    if (link) {
+        rtnl_link_set_name(link, ifname);
+        set_mac(link, mac);
+        if (is_up)
+            rtnl_link_set_flags(link, IFF_UP);
+    }
+    return add_link(maker, link);
 }
 
 int netlink_add_veth(struct netlink_maker *maker, const struct netlink_veth *veth)

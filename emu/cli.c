@@ -122,6 +122,17 @@ static const char *set_gc_stress(struct cli *cli, const char *value, char why[WH
     return NULL;
 }
 
+static const char *set_impair(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    const char *wrong;
+
+    if (cli->impairs_count == CLI_IMPAIRS_MAX)
+        return "there are too many";
+    wrong = impair_parse(&cli->impairs[cli->impairs_count], value, why);
+    cli->impairs_count += !wrong;
+    return wrong;
+}
+
 static const char *set_json(struct cli *cli, const char *value, char why[WHY_MAX])
 {
     (void)why;
@@ -425,6 +436,16 @@ static const struct option_row rows[] = {
     { 0, "gc-stress", NULL, "collect garbage at every chance, to find what depends on it",
       set_gc_stress },
     { 'h', "help", NULL, "print this and exit", print_help },
+    { 0, "impair", "RULE",
+      "let an adapter's network be bad, as ADAPTER[:up|:down] and\n"
+      "delay=TIME jitter=TIME loss=P% duplicate=P% reorder=P%\n"
+      "corrupt=P% rate=BITRATE queue=SIZE mtu=BYTES icmp=off\n"
+      "blackhole reset=SIZE dns=timeout|servfail|nxdomain|IP\n"
+      "match=[tcp|udp|icmp][:PORT][@IP[/BITS]] from=TIME\n"
+      "until=TIME for=TIME, with commas between them: LWIP_GP:down,\n"
+      "delay=80ms,jitter=20ms,loss=1%,rate=10mbit. May be repeated;\n"
+      "with --seed the same packets are hit on every run",
+      set_impair },
     { 0, "json", "FD|FILE",
       "write every log line and every event as one JSON object a\n"
       "line; to 1 it takes the log's place on stdout",

@@ -8,10 +8,12 @@
 
 #include "emu/adapter_table.h"
 #include "emu/board.h"
+#include "emu/impair.h"
 #include "emu/limits.h"
 #include "emu/log.h"
 #include "emu/vclock.h"
 
+#define CLI_IMPAIRS_MAX    64
 #define CLI_TIMEOUT_MS_MAX UINT64_C(86400000) /* a day */
 
 enum cli_sandbox { CLI_SANDBOX_OFF, CLI_SANDBOX_WHERE_POSSIBLE, CLI_SANDBOX_ON };
@@ -22,6 +24,8 @@ struct cli {
     int paths_count;
 
     struct board board;
+    struct impair_rule impairs[CLI_IMPAIRS_MAX];
+    size_t impairs_count;
     struct limits limits;
     enum profile profile;
     enum vclock_mode time;

@@ -23,6 +23,7 @@ enum dns_type { DNS_TYPE_A = 1, DNS_TYPE_CNAME = 5, DNS_TYPE_AAAA = 28 };
 enum dns_rcode {
     DNS_RCODE_OK = 0,
     DNS_RCODE_FORMERR = 1,
+    DNS_RCODE_SERVFAIL = 2,
     DNS_RCODE_NXDOMAIN = 3,
     DNS_RCODE_NOTIMP = 4,
     DNS_RCODE_REFUSED = 5,

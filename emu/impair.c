@@ -151,6 +151,7 @@ static bool draw(struct judging *judging, enum impair_kind kind, uint32_t ppm)
     return impair_has(judging->rule, kind) && rng_below(&judging->rng, PPM) < ppm;
 }
 
+/* A later rule's decision takes the place of an earlier one's. */
 static void decide(const struct judging *judging, enum impair_action action, enum impair_kind cause)
 {
     judging->verdict->action = action;
@@ -160,7 +161,7 @@ static void decide(const struct judging *judging, enum impair_action action, enu
     judging->lane->hits[cause]++;
 }
 
-/* False: the verdict is another than to pass. Nothing here is random. */
+/* False: it is lost, and no other rule is asked. Nothing here is random. */
 static bool judge_by_nature(const struct judging *judging)
 {
     const struct impair_rule *rule = judging->rule;
@@ -181,7 +182,6 @@ static bool judge_by_nature(const struct judging *judging)
         judging->verdict->keep_len = rule->reset_at > packet->stream_begin
                                          ? (size_t)(rule->reset_at - packet->stream_begin)
                                          : 0;
-        return false;
     }
     if (impair_has(rule, IMPAIR_KIND_MTU) && !packet->is_stream && packet->len > rule->mtu) {
         decide(judging,
@@ -209,6 +209,8 @@ static bool judge_by_chance(struct judging *judging)
     lane->hits[IMPAIR_KIND_DUPLICATE] += is_twice;
     lane->hits[IMPAIR_KIND_REORDER] += is_late;
     lane->hits[IMPAIR_KIND_CORRUPT] += is_corrupt;
+    if (is_twice || is_late || is_corrupt)
+        verdict->ordinal = lane->seen;
     verdict->is_twice |= is_twice;
     verdict->is_late |= is_late;
     if (is_corrupt) {

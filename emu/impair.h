@@ -34,9 +34,13 @@
 #include "emu/adapter_table.h"
 #include "emu/endpoint.h"
 
-#define IMPAIR_TEXT_MAX  224 /* of a rule, with its end */
-#define IMPAIR_WHY_MAX   256
-#define IMPAIR_RULES_MAX 32 /* of an adapter */
+#define IMPAIR_TEXT_MAX   224 /* of a rule, with its end */
+#define IMPAIR_WHY_MAX    256
+#define IMPAIR_RULES_MAX  32  /* of an adapter */
+#define IMPAIR_ANSWER_MAX 512 /* RFC 1035 4.2.1 */
+
+struct adapter_info;
+struct trace;
 
 enum impair_direction { IMPAIR_DIRECTION_UP, IMPAIR_DIRECTION_DOWN };
 #define IMPAIR_DIRECTIONS 2
@@ -167,6 +171,20 @@ bool impair_has_kind(const struct impair *impair, enum impair_kind kind);
 
 void impair_judge(struct impair *impair, const struct impair_packet *packet, uint64_t now_us,
                   struct impair_verdict *verdict);
+
+/* Tell the trace, where there is something to tell: "impair", as README.md says. */
+void impair_note(struct trace *trace, enum adapter_id id, const struct impair_packet *packet,
+                 const struct impair_verdict *verdict);
+
+/* Could @data be a DNS query? */
+bool impair_is_query(const uint8_t *data, size_t len);
+
+/* Is @ep a name server's: of DNS's own port, or one that @info names? */
+bool impair_is_dns_server(const struct endpoint *ep, const struct adapter_info *info);
+
+/* The answer that @rule's dns= gives to a query; its length. */
+size_t impair_answer(const struct impair_rule *rule, const uint8_t *query, size_t len,
+                     uint8_t answer[IMPAIR_ANSWER_MAX]);
 
 /*
  * Until when nothing like @packet passes; 0: it does now. UINT64_MAX: until the rules change. For

@@ -12,6 +12,7 @@
 #include "adapters/confine.h"
 #include "adapters/ctl.h"
 #include "adapters/hostinfo.h"
+#include "adapters/impairment.h"
 #include "adapters/lab/lab.h"
 #include "adapters/nets.h"
 #include "adapters/privilege.h"
@@ -279,18 +280,36 @@ static bool wire(struct device *device, const struct board *board, struct termin
 /* What surrounds the VM while it runs. */
 struct surroundings {
     struct nets nets;
-    struct lab *lab;             /* NULL: none */
+    struct lab *lab; /* NULL: none */
+    struct impairment *impairment;
     struct ctl *ctl;             /* NULL: none */
     struct terminals *terminals; /* NULL: none */
 };
 
-/* False: something can't be had, which was said. */
-static bool surround(const struct cli *cli, struct device *device, struct surroundings *around)
+/* An enum exit_code; what is wrong was said. */
+static int impair(const struct cli *cli, struct device *device, struct surroundings *around)
 {
-    const struct commander commander = { .device = device, .nets = &around->nets };
+    char why[IMPAIR_WHY_MAX];
+
+    around->impairment = impairment_new(device, &around->nets);
+    for (size_t i = 0; i < cli->impairs_count; i++) {
+        int rc = impairment_add(around->impairment, &cli->impairs[i], why);
+
+        if (rc == 0)
+            continue;
+        log_say(&device->log, "--impair %s: %s", cli->impairs[i].text, why);
+        return rc == -EINVAL ? EXIT_CODE_USAGE : EXIT_CODE_ENVIRONMENT;
+    }
+    return EXIT_CODE_OK;
+}
+
+/* An enum exit_code: something can't be had, which was said. */
+static int surround(const struct cli *cli, struct device *device, struct surroundings *around)
+{
+    struct commander commander = { .device = device, .nets = &around->nets };
     struct adapter_info info;
     char why[NETS_WHY_MAX];
-    int rc;
+    int code, rc;
 
     if (cli->time == VCLOCK_MODE_REAL) {
         hostinfo_read(&info);
@@ -298,19 +317,23 @@ static bool surround(const struct cli *cli, struct device *device, struct surrou
         hostinfo_loopback(&info); /* what a script reads must not depend on the machine */
     }
     if (!wire(device, &cli->board, &around->terminals))
-        return false;
+        return EXIT_CODE_ENVIRONMENT;
     if (cli->lab && start_lab(device, &around->nets, &around->lab, &info) < 0)
-        return false;
+        return EXIT_CODE_ENVIRONMENT;
     if (nets_plug(&around->nets, device, &cli->board, &info, why) < 0) {
         log_say(&device->log, "%s", why);
-        return false;
+        return EXIT_CODE_ENVIRONMENT;
     }
+    code = impair(cli, device, around);
+    if (code != EXIT_CODE_OK)
+        return code;
     mobile_begin(&device->mobile);
     net_publish_links(&device->net);
+    commander.impairment = around->impairment;
     rc = cli->ctl ? ctl_open(&around->ctl, cli->ctl, &commander) : 0;
     if (rc < 0)
         log_say(&device->log, "--ctl %s: %s", cli->ctl, strerror(-rc));
-    return rc == 0;
+    return rc == 0 ? EXIT_CODE_OK : EXIT_CODE_ENVIRONMENT;
 }
 
 /* Let the kernel refuse what the script has no business with. False: it can't, which was said. */
@@ -353,13 +376,17 @@ static int run_device(const struct cli *cli, int trace_fd, int keylog_fd, struct
     }
     device.net.tls.keylog_fd = keylog_fd;
     device.net.tls.allows_1_3 = cli->allows_tls_1_3;
-    code = EXIT_CODE_ENVIRONMENT;
-    if (surround(cli, &device, around) && enter_sandbox(cli, &device, script))
+    code = surround(cli, &device, around);
+    if (code == EXIT_CODE_OK && !enter_sandbox(cli, &device, script))
+        code = EXIT_CODE_ENVIRONMENT;
+    if (code == EXIT_CODE_OK)
         code = run_vm(cli, &device, vfs, script);
     if (around->terminals)
         terminals_close(around->terminals);
     if (around->ctl)
         ctl_close(around->ctl);
+    if (around->impairment)
+        impairment_free(around->impairment);
     if (around->lab)
         lab_close(around->lab);
     nets_unplug(&around->nets);

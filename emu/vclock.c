@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <time.h>
 
 #define US_PER_S  1000000
@@ -69,6 +70,16 @@ int64_t vclock_world_us(const struct vclock *clk)
 void vclock_set_wall(struct vclock *clk, int64_t wall_us)
 {
     clk->wall_origin_us = wall_us - (int64_t)clk->now_us;
+}
+
+uint64_t vclock_of_host(const struct vclock *clk, uint64_t host_us)
+{
+    uint64_t wall_us = host_now_us(CLOCK_REALTIME); /* first: an interruption makes it later */
+    uint64_t now_us = host_now_us(CLOCK_MONOTONIC) - clk->origin_us;
+    bool is_recent = host_us <= wall_us && wall_us - host_us < US_PER_S;
+
+    assert(clk->mode == VCLOCK_MODE_REAL);
+    return is_recent && wall_us - host_us <= now_us ? now_us - (wall_us - host_us) : now_us;
 }
 
 uint64_t vclock_cpu_us(const struct vclock *clk)

@@ -50,5 +50,12 @@ int64_t vclock_wall_us(const struct vclock *clk);
 int64_t vclock_world_us(const struct vclock *clk);
 void vclock_set_wall(struct vclock *clk, int64_t wall_us);
 
+/*
+ * Real mode: what this clock showed when the host's calendar showed @host_us, at most a second ago
+ * (else: now). For what the kernel has stamped; it may be later than the turn's now, and is not
+ * exact enough to keep the order of what was stamped.
+ */
+uint64_t vclock_of_host(const struct vclock *clk, uint64_t host_us);
+
 /* CPU time of this process in microseconds; in virtual mode the clock itself. */
 uint64_t vclock_cpu_us(const struct vclock *clk);

@@ -1,0 +1,153 @@
+#include "adapters/impairment.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/nets.h"
+#include "adapters/pump.h"
+#include "emu/device.h"
+#include "emu/util.h"
+
+/* Of one adapter. */
+struct impaired {
+    struct impairment *owner;
+    enum adapter_id id;
+    bool is_known; /* it has had rules */
+    struct impair rules;
+    struct timer end; /* the last rule's */
+    struct pump *pump;
+};
+
+struct impairment {
+    struct device *device;
+    struct nets *nets;
+    struct impaired adapters[ADAPTER_COUNT];
+};
+
+struct impairment *impairment_new(struct device *device, struct nets *nets)
+{
+    struct impairment *impairment = xcalloc(1, sizeof(*impairment));
+
+    impairment->device = device;
+    impairment->nets = nets;
+    return impairment;
+}
+
+/* ---- on and off ----------------------------------------------------------------------------- */
+
+static int start_pump(struct impaired *impaired)
+{
+    struct device *device = impaired->owner->device;
+    struct pump_config config = { .loop = &device->loop,
+                                  .timers = &device->timers,
+                                  .clock = &device->clock,
+                                  .log = &device->log,
+                                  .trace = &device->trace,
+                                  .adapter = device->net.adapters[impaired->id],
+                                  .impair = &impaired->rules };
+    int rc = nets_divert(impaired->owner->nets, impaired->id, config.ends);
+
+    if (rc < 0)
+        return rc;
+    rc = pump_open(&impaired->pump, &config);
+    if (rc < 0)
+        nets_rejoin(impaired->owner->nets, impaired->id);
+    return rc;
+}
+
+/* The adapter is as it was. */
+static void stop(struct impaired *impaired)
+{
+    if (!impaired->pump)
+        return;
+    pump_close(impaired->pump);
+    impaired->pump = NULL;
+    nets_rejoin(impaired->owner->nets, impaired->id);
+}
+
+/* When the last of the rules is over; UINT64_MAX: never. */
+static uint64_t end_us(const struct impair *rules)
+{
+    uint64_t end_us = 0;
+
+    for (size_t i = 0; i < rules->count; i++)
+        end_us = rules->rules[i].until_us > end_us ? rules->rules[i].until_us : end_us;
+    return end_us;
+}
+
+static void on_end(struct timer *timer)
+{
+    stop(container_of(timer, struct impaired, end));
+}
+
+static struct impaired *know(struct impairment *impairment, enum adapter_id id)
+{
+    struct impaired *impaired = &impairment->adapters[id];
+
+    if (impaired->is_known)
+        return impaired;
+    *impaired = (struct impaired){ .owner = impairment, .id = id, .is_known = true };
+    impair_init(&impaired->rules, impairment->device->seed + (uint64_t)id);
+    timer_init(&impaired->end, on_end);
+    return impaired;
+}
+
+int impairment_add(struct impairment *impairment, const struct impair_rule *rule,
+                   char why[IMPAIR_WHY_MAX])
+{
+    struct device *device = impairment->device;
+    struct impaired *impaired;
+    uint64_t end;
+    int rc;
+
+    if (!device->net.adapters[rule->adapter]) {
+        (void)snprintf(why, IMPAIR_WHY_MAX, "this board has no %s", adapter_name(rule->adapter));
+        return -EINVAL;
+    }
+    impaired = know(impairment, rule->adapter);
+    rc = impaired->pump ? 0 : start_pump(impaired);
+    if (rc == 0)
+        rc = impair_add(&impaired->rules, rule, device->clock.now_us);
+    if (rc < 0) {
+        (void)snprintf(why, IMPAIR_WHY_MAX, "%s can't be impaired: %s", adapter_name(rule->adapter),
+                       rc == -ENOSPC ? "it has as many rules as an adapter can have"
+                                     : strerror(-rc));
+        return rc;
+    }
+    trace_emit(&device->trace, "impair.on", "{s:s, s:s}", "adapter", adapter_name(rule->adapter),
+               "rule", rule->text);
+    end = end_us(&impaired->rules);
+    if (end == UINT64_MAX)
+        timer_stop(&device->timers, &impaired->end);
+    else
+        timer_start(&device->timers, &impaired->end, end);
+    return 0;
+}
+
+void impairment_off(struct impairment *impairment, enum adapter_id id)
+{
+    struct impaired *impaired = &impairment->adapters[id];
+
+    if (!impaired->is_known || !impaired->rules.count)
+        return;
+    timer_stop(&impairment->device->timers, &impaired->end);
+    stop(impaired);
+    impair_clear(&impaired->rules);
+    trace_emit(&impairment->device->trace, "impair.off", "{s:s}", "adapter", adapter_name(id));
+}
+
+void impairment_free(struct impairment *impairment)
+{
+    for (int id = 0; id < ADAPTER_COUNT; id++)
+        impairment_off(impairment, (enum adapter_id)id);
+    free(impairment);
+}
+
+const struct impair *impairment_rules(const struct impairment *impairment, enum adapter_id id)
+{
+    const struct impaired *impaired = &impairment->adapters[id];
+
+    return impaired->is_known ? &impaired->rules : NULL;
+}

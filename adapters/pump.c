@@ -1,0 +1,552 @@
+#include "adapters/pump.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "emu/adapter.h"
+#include "emu/frame.h"
+#include "emu/impair_flow.h"
+#include "emu/impair_line.h"
+#include "emu/log.h"
+#include "emu/loop.h"
+#include "emu/timer.h"
+#include "emu/util.h"
+#include "emu/vclock.h"
+
+#define RING_LEN     (8 * 1024 * 1024)
+#define BLOCK_LEN    (64 * 1024)
+#define SLOT_LEN_MIN 2048
+#define SLOT_EXTRA   256 /* what the kernel puts before a frame, and Ethernet's header */
+#define TAG_LEN      4   /* IEEE 802.1Q */
+#define MACS_LEN     12
+#define READS_MAX    256 /* frames of one end in a turn */
+#define BATCH_MAX    64  /* frames in one system call */
+#define SPARE_MAX    4096
+#define US_PER_S     1000000
+#define NS_PER_US    1000
+#define BITS_A_BYTE  8
+
+/* A frame on its way. */
+struct pump_packet {
+    struct impair_item item;
+    bool is_twice;
+    struct pump_packet *next; /* of @spare */
+    size_t len;
+    uint8_t data[];
+};
+
+/* Where frames come from in one direction, and where they leave in the other. */
+struct pump_end {
+    struct pump *pump;
+    struct loop_fd source;
+    enum impair_direction direction; /* of what comes in here */
+    uint8_t *ring;
+    size_t slot_len, slots_count, slot;
+    uint64_t last_us;        /* when the last frame came in here */
+    struct impair_line line; /* of what came in here */
+    size_t line_len;         /* bytes */
+};
+
+struct pump {
+    struct pump_config config;
+    struct pump_end ends[IMPAIR_DIRECTIONS]; /* by direction */
+    struct timer timer;
+    struct impair_flows flows;
+    struct pump_packet *spare;
+    size_t spare_count, packet_cap;
+    bool has_said_full;
+};
+static_assert(NETS_ENDS == IMPAIR_DIRECTIONS, "the link's end comes first, as up does");
+
+/* ---- frames on their way -------------------------------------------------------------------- */
+
+static struct pump_packet *packet_new(struct pump *pump)
+{
+    struct pump_packet *packet = pump->spare;
+
+    if (!packet)
+        return xcalloc(1, sizeof(*packet) + pump->packet_cap);
+    pump->spare = packet->next;
+    pump->spare_count--;
+    packet->is_twice = false;
+    return packet;
+}
+
+static void packet_free(struct pump *pump, struct pump_packet *packet)
+{
+    if (pump->spare_count == SPARE_MAX) {
+        free(packet);
+        return;
+    }
+    packet->next = pump->spare;
+    pump->spare = packet;
+    pump->spare_count++;
+}
+
+static struct pump_end *other_end(const struct pump_end *end)
+{
+    return &end->pump->ends[!end->direction];
+}
+
+/* It leaves at the other end at @at_us. */
+static void put(struct pump_end *end, struct pump_packet *packet, uint64_t at_us, bool is_late)
+{
+    struct pump *pump = end->pump;
+
+    if (!packet->len || end->line_len + packet->len > PUMP_LINE_LEN_MAX) {
+        if (packet->len && !pump->has_said_full)
+            log_say(pump->config.log, "%s: more than %d MB are on their way: the rest is lost",
+                    adapter_name((enum adapter_id)pump->config.adapter->id),
+                    PUMP_LINE_LEN_MAX / 1024 / 1024);
+        pump->has_said_full |= packet->len != 0;
+        packet_free(pump, packet);
+        return;
+    }
+    end->line_len += packet->len;
+    impair_line_put(&end->line, &packet->item, at_us, is_late);
+}
+
+static void send_batch(const struct pump_end *end, struct mmsghdr msgs[], unsigned count)
+{
+    unsigned sent = 0;
+
+    while (sent < count) {
+        int n = sendmmsg(end->source.fd, msgs + sent, count - sent, MSG_DONTWAIT);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        sent += n > 0 ? (unsigned)n : 1; /* no room, or no link: that one is lost */
+    }
+}
+
+/* Send what came in at @end and is due, up to a batch; false: that was all. */
+static bool send_due(struct pump_end *end, uint64_t now_us)
+{
+    struct pump_packet *packets[BATCH_MAX];
+    struct mmsghdr msgs[BATCH_MAX];
+    struct iovec iov[BATCH_MAX];
+    unsigned count = 0, packets_count = 0;
+    struct impair_item *item;
+
+    while (count + 2 <= BATCH_MAX && (item = impair_line_take(&end->line, now_us))) {
+        struct pump_packet *packet = container_of(item, struct pump_packet, item);
+
+        packets[packets_count++] = packet;
+        end->line_len -= packet->len;
+        for (int copies = packet->is_twice ? 2 : 1; copies; copies--, count++) {
+            iov[count] = (struct iovec){ packet->data, packet->len };
+            msgs[count] =
+                (struct mmsghdr){ .msg_hdr = { .msg_iov = &iov[count], .msg_iovlen = 1 } };
+        }
+    }
+    send_batch(other_end(end), msgs, count);
+    for (unsigned i = 0; i < packets_count; i++)
+        packet_free(end->pump, packets[i]);
+    return count + 2 > BATCH_MAX;
+}
+
+/* ---- what the rules say --------------------------------------------------------------------- */
+
+/* A frame as it came, and what was found in it. */
+struct arrival {
+    const struct frame *frame;
+    const struct impair_packet *packet;
+    uint64_t at_us;
+};
+
+static void take(struct pump_end *end, const uint8_t *bytes, size_t len, uint64_t at_us);
+
+static void place_in_stream(struct pump *pump, const struct frame *frame,
+                            struct impair_packet *packet)
+{
+    if (!impair_has_kind(pump->config.impair, IMPAIR_KIND_RESET))
+        return;
+    packet->stream_len = frame->data_len;
+    packet->stream_begin = impair_flows_place(
+        &pump->flows, &(struct impair_segment){ .direction = packet->direction,
+                                                .device = &packet->device,
+                                                .peer = &packet->peer,
+                                                .sequence = frame->sequence,
+                                                .is_syn = frame->flags & FRAME_TCP_SYN });
+}
+
+static void look_for_query(const struct pump *pump, const struct frame *frame,
+                           struct impair_packet *packet)
+{
+    const struct adapter *adapter = pump->config.adapter;
+    struct adapter_info info = { 0 };
+
+    if (packet->direction != IMPAIR_DIRECTION_UP ||
+        !impair_has_kind(pump->config.impair, IMPAIR_KIND_DNS))
+        return;
+    adapter->ops->info(adapter, &info);
+    packet->is_query = impair_is_query(frame->bytes + frame->data_at, frame->data_len);
+    packet->is_dns_server = impair_is_dns_server(&packet->peer, &info);
+}
+
+static void describe(struct pump_end *end, const struct frame *frame, struct impair_packet *packet)
+{
+    bool is_up = end->direction == IMPAIR_DIRECTION_UP;
+
+    *packet = (struct impair_packet){ .direction = end->direction,
+                                      .may_fragment = frame->may_fragment,
+                                      .len = frame->ip_len,
+                                      .device = is_up ? frame->from : frame->to,
+                                      .peer = is_up ? frame->to : frame->from };
+    if (frame->protocol == FRAME_PROTOCOL_TCP)
+        packet->protocol = IMPAIR_PROTOCOL_TCP;
+    else if (frame->protocol == FRAME_PROTOCOL_UDP)
+        packet->protocol = IMPAIR_PROTOCOL_UDP;
+    else if (frame->protocol == FRAME_PROTOCOL_ICMP)
+        packet->protocol = IMPAIR_PROTOCOL_ICMP;
+    if (frame->has_transport && frame->protocol == FRAME_PROTOCOL_TCP)
+        place_in_stream(end->pump, frame, packet);
+    if (frame->has_transport && frame->protocol == FRAME_PROTOCOL_UDP)
+        look_for_query(end->pump, frame, packet);
+}
+
+/* Let @len bytes pass as they are, or nearly so. */
+static void pass(struct pump_end *end, const uint8_t *bytes, size_t len,
+                 const struct impair_verdict *verdict)
+{
+    struct pump_packet *packet = packet_new(end->pump);
+
+    packet->len = len <= end->pump->packet_cap ? len : 0;
+    memcpy(packet->data, bytes, packet->len);
+    packet->is_twice = verdict->is_twice;
+    put(end, packet, verdict->at_us, verdict->is_late);
+}
+
+/* One bit of the IP packet, header or data. */
+static void turn_bit(uint8_t *bytes, const struct frame *frame, uint32_t bit)
+{
+    bit %= (uint32_t)frame->ip_len * BITS_A_BYTE;
+    bytes[frame->ip_at + bit / BITS_A_BYTE] ^= (uint8_t)(1U << bit % BITS_A_BYTE);
+}
+
+static void pass_corrupt(struct pump_end *end, const struct frame *frame,
+                         const struct impair_verdict *verdict)
+{
+    size_t len = frame->ip_at + frame->ip_len;
+    struct pump_packet *packet = packet_new(end->pump);
+
+    packet->len = len <= end->pump->packet_cap ? len : 0;
+    if (packet->len) {
+        memcpy(packet->data, frame->bytes, len);
+        turn_bit(packet->data, frame, verdict->corrupt_bit);
+    }
+    packet->is_twice = verdict->is_twice;
+    put(end, packet, verdict->at_us, verdict->is_late);
+}
+
+/* Up to its byte the stream goes on; then each end hears that the other has reset it. */
+static void reset(struct pump_end *end, const struct frame *frame,
+                  const struct impair_verdict *verdict)
+{
+    struct pump_packet *on = packet_new(end->pump), *back = packet_new(end->pump);
+    size_t cap = end->pump->packet_cap;
+
+    if (verdict->keep_len) {
+        struct pump_packet *cut = packet_new(end->pump);
+
+        cut->len = frame_write_cut(frame, verdict->keep_len, cut->data, cap);
+        put(end, cut, verdict->at_us, false);
+    }
+    on->len = frame_write_reset_on(frame, verdict->keep_len, on->data, cap);
+    put(end, on, verdict->at_us, false);
+    back->len = frame_write_reset_back(frame, back->data, cap);
+    put(other_end(end), back, verdict->at_us, false);
+}
+
+static void tell_too_big(struct pump_end *end, const struct frame *frame,
+                         const struct impair_verdict *verdict, uint64_t at_us)
+{
+    struct pump_packet *told = packet_new(end->pump);
+
+    told->len = frame_write_too_big(frame, verdict->rule->mtu, told->data, end->pump->packet_cap);
+    put(other_end(end), told, at_us, false);
+}
+
+/* It comes from where the server is: down the same way as its own would. */
+static void answer(struct pump_end *end, const struct frame *frame,
+                   const struct impair_verdict *verdict)
+{
+    uint8_t message[IMPAIR_ANSWER_MAX], bytes[FRAME_HEADERS_MAX + IMPAIR_ANSWER_MAX];
+    size_t len =
+        impair_answer(verdict->rule, frame->bytes + frame->data_at, frame->data_len, message);
+
+    len = frame_write_answer(frame, message, len, bytes, sizeof(bytes));
+    if (len)
+        take(other_end(end), bytes, len, verdict->at_us);
+}
+
+static void carry_out(struct pump_end *end, const struct frame *frame, uint64_t at_us,
+                      const struct impair_verdict *verdict)
+{
+    switch (verdict->action) {
+    case IMPAIR_ACTION_PASS:
+        if (verdict->is_corrupt)
+            pass_corrupt(end, frame, verdict);
+        else
+            pass(end, frame->bytes, frame->ip_at + frame->ip_len, verdict);
+        break;
+    case IMPAIR_ACTION_LOSE:
+        break;
+    case IMPAIR_ACTION_TOO_BIG:
+        tell_too_big(end, frame, verdict, at_us);
+        break;
+    case IMPAIR_ACTION_RESET:
+        reset(end, frame, verdict);
+        break;
+    case IMPAIR_ACTION_ANSWER:
+        answer(end, frame, verdict);
+        break;
+    }
+}
+
+/* A frame that came in at @end, at @at_us. */
+static void take(struct pump_end *end, const uint8_t *bytes, size_t len, uint64_t at_us)
+{
+    const struct pump_config *config = &end->pump->config;
+    struct impair_verdict verdict = { .at_us = at_us };
+    struct impair_packet packet;
+    struct frame frame;
+
+    if (!frame_read(&frame, bytes, len) || frame.protocol == FRAME_PROTOCOL_LINK) {
+        pass(end, bytes, len, &verdict);
+        return;
+    }
+    describe(end, &frame, &packet);
+    impair_judge(config->impair, &packet, at_us, &verdict);
+    impair_note(config->trace, (enum adapter_id)config->adapter->id, &packet, &verdict);
+    carry_out(end, &frame, at_us, &verdict);
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+/* The kernel takes 802.1Q tags out of frames: put it back. */
+static void take_tagged(struct pump_end *end, const struct tpacket2_hdr *header,
+                        const uint8_t *bytes, uint64_t at_us)
+{
+    const uint16_t tag[2] = { htons(header->tp_vlan_tpid ? header->tp_vlan_tpid : ETH_P_8021Q),
+                              htons(header->tp_vlan_tci) };
+    uint8_t *whole = xcalloc(1, header->tp_snaplen + TAG_LEN);
+
+    memcpy(whole, bytes, MACS_LEN);
+    memcpy(whole + MACS_LEN, tag, TAG_LEN);
+    memcpy(whole + MACS_LEN + TAG_LEN, bytes + MACS_LEN, header->tp_snaplen - MACS_LEN);
+    take(end, whole, header->tp_snaplen + TAG_LEN, at_us);
+    free(whole);
+}
+
+/* None came before the one in front of it, whatever the host's calendar does. */
+static uint64_t arrival_us(struct pump_end *end, const struct tpacket2_hdr *header)
+{
+    uint64_t host_us = (uint64_t)header->tp_sec * US_PER_S + header->tp_nsec / NS_PER_US;
+    uint64_t at_us = vclock_of_host(end->pump->config.clock, host_us);
+
+    if (end->last_us < at_us)
+        end->last_us = at_us;
+    return end->last_us;
+}
+
+static void take_slot(struct pump_end *end, const struct tpacket2_hdr *header, uint32_t status)
+{
+    const uint8_t *bytes = (const uint8_t *)header + header->tp_mac;
+    uint64_t at_us = arrival_us(end, header);
+
+    if (header->tp_snaplen < header->tp_len || header->tp_snaplen < MACS_LEN)
+        return; /* larger than the MTU that the link had: nobody else would take it either */
+    if (status & TP_STATUS_VLAN_VALID)
+        take_tagged(end, header, bytes, at_us);
+    else
+        take(end, bytes, header->tp_snaplen, at_us);
+}
+
+/* Take what has come, up to a turn's share; false: that was all. */
+static bool read_ring(struct pump_end *end)
+{
+    for (int i = 0; i < READS_MAX; i++) {
+        struct tpacket2_hdr *header =
+            (struct tpacket2_hdr *)(void *)(end->ring + end->slot * end->slot_len);
+        uint32_t status = __atomic_load_n(&header->tp_status, __ATOMIC_ACQUIRE);
+
+        if (!(status & TP_STATUS_USER))
+            return false;
+        take_slot(end, header, status);
+        __atomic_store_n(&header->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+        end->slot = (end->slot + 1) % end->slots_count;
+    }
+    return true;
+}
+
+static void start_timer(struct pump *pump, bool is_now)
+{
+    uint64_t due_us = is_now ? 0 : UINT64_MAX;
+
+    for (int i = 0; i < IMPAIR_DIRECTIONS; i++) {
+        uint64_t next_us = impair_line_next_us(&pump->ends[i].line);
+
+        due_us = next_us < due_us ? next_us : due_us;
+    }
+    if (due_us == UINT64_MAX)
+        timer_stop(pump->config.timers, &pump->timer);
+    else
+        timer_start(pump->config.timers, &pump->timer, due_us);
+}
+
+static void work(struct pump *pump)
+{
+    uint64_t now_us = pump->config.clock->now_us;
+    bool has_more = false;
+
+    for (int i = 0; i < IMPAIR_DIRECTIONS; i++)
+        has_more |= read_ring(&pump->ends[i]);
+    for (int i = 0; i < IMPAIR_DIRECTIONS; i++) {
+        while (send_due(&pump->ends[i], now_us))
+            ;
+    }
+    start_timer(pump, has_more);
+}
+
+static void on_timer(struct timer *timer)
+{
+    work(container_of(timer, struct pump, timer));
+}
+
+static void on_ready(struct loop_fd *source, uint32_t events)
+{
+    struct pump_end *end = container_of(source, struct pump_end, source);
+    socklen_t len = sizeof(int);
+    int error;
+
+    if (events & EPOLLERR) /* the link went down: it may come up again */
+        (void)getsockopt(source->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    work(end->pump);
+}
+
+/* ---- opening and closing -------------------------------------------------------------------- */
+
+static int read_mtu(const struct nets_end *end, size_t *mtu, int *ifindex)
+{
+    struct ifreq request = { 0 };
+
+    memcpy(request.ifr_name, end->ifname, sizeof(request.ifr_name));
+    if (ioctl(end->fd, SIOCGIFMTU, &request) < 0)
+        return -errno;
+    *mtu = (size_t)request.ifr_mtu;
+    if (ioctl(end->fd, SIOCGIFINDEX, &request) < 0)
+        return -errno;
+    *ifindex = request.ifr_ifindex;
+    return 0;
+}
+
+static int map_ring(struct pump_end *end, size_t mtu)
+{
+    const int version = TPACKET_V2, on = 1;
+    struct tpacket_req request = { .tp_frame_size = SLOT_LEN_MIN, .tp_block_size = BLOCK_LEN };
+    int fd = end->source.fd;
+    void *ring;
+
+    while (request.tp_frame_size < mtu + SLOT_EXTRA)
+        request.tp_frame_size *= 2;
+    if (request.tp_block_size < request.tp_frame_size)
+        request.tp_block_size = request.tp_frame_size;
+    request.tp_block_nr = RING_LEN / request.tp_block_size;
+    request.tp_frame_nr = RING_LEN / request.tp_frame_size;
+    if (setsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0 ||
+        setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) < 0 ||
+        setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request)) < 0)
+        return -errno;
+    ring = mmap(NULL, RING_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (ring == MAP_FAILED)
+        return -errno;
+    end->ring = ring;
+    end->slot_len = request.tp_frame_size;
+    end->slots_count = request.tp_frame_nr;
+    return 0;
+}
+
+static int open_end(struct pump_end *end, const struct nets_end *given)
+{
+    struct sockaddr_ll sa = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
+    size_t mtu;
+    int rc = read_mtu(given, &mtu, &sa.sll_ifindex);
+
+    if (rc == 0)
+        rc = map_ring(end, mtu);
+    if (rc == 0 && bind(end->source.fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
+        rc = -errno;
+    if (rc == 0)
+        rc = loop_add(end->pump->config.loop, &end->source, EPOLLIN);
+    if (rc == 0 && mtu + SLOT_EXTRA > end->pump->packet_cap)
+        end->pump->packet_cap = mtu + SLOT_EXTRA;
+    return rc;
+}
+
+static void close_end(struct pump_end *end)
+{
+    loop_remove(end->pump->config.loop, &end->source);
+    if (end->ring)
+        munmap(end->ring, RING_LEN);
+    close(end->source.fd);
+}
+
+int pump_open(struct pump **out, const struct pump_config *config)
+{
+    struct pump *pump = xcalloc(1, sizeof(*pump));
+    int rc = 0;
+
+    pump->config = *config;
+    timer_init(&pump->timer, on_timer);
+    impair_flows_init(&pump->flows);
+    for (unsigned i = 0; i < IMPAIR_DIRECTIONS; i++) {
+        struct pump_end *end = &pump->ends[i];
+
+        *end = (struct pump_end){ .pump = pump,
+                                  .direction = (enum impair_direction)i,
+                                  .source = { .fd = config->ends[i].fd, .ready = on_ready } };
+        impair_line_init(&end->line);
+    }
+    for (unsigned i = 0; i < IMPAIR_DIRECTIONS && rc == 0; i++)
+        rc = open_end(&pump->ends[i], &config->ends[i]);
+    if (rc < 0) {
+        pump_close(pump);
+        return rc;
+    }
+    *out = pump;
+    return 0;
+}
+
+void pump_close(struct pump *pump)
+{
+    for (int i = 0; i < IMPAIR_DIRECTIONS; i++) {
+        while (pump->ends[i].ring && read_ring(&pump->ends[i]))
+            ;
+    }
+    for (int i = 0; i < IMPAIR_DIRECTIONS; i++) {
+        while (send_due(&pump->ends[i], UINT64_MAX - 1))
+            ;
+        impair_line_fini(&pump->ends[i].line);
+    }
+    timer_stop(pump->config.timers, &pump->timer);
+    for (int i = 0; i < IMPAIR_DIRECTIONS; i++)
+        close_end(&pump->ends[i]);
+    while (pump->spare) {
+        struct pump_packet *packet = pump->spare;
+
+        pump->spare = packet->next;
+        free(packet);
+    }
+    impair_flows_fini(&pump->flows);
+    free(pump);
+}
