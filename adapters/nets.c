@@ -355,6 +355,7 @@ static int plug(struct nets *nets, enum adapter_id id, const struct adapter_info
     (void)snprintf(config.watched, sizeof(config.watched), "%s", nets_ifname(nets, id));
     set_dns(nets, id, &config.info);
     link->adapter = posix_adapter_new(&config);
+    link->adapter->limits = slot->limits;
     net_register(&device->net, link->adapter, id);
     rc = link->tap_fds[0] >= 0 ? lay_cable(link, &device->loop) : 0;
     if (rc == 0 && (link->keeper || *config.ifname))

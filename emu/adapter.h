@@ -61,6 +61,17 @@ struct sock_spec {
     uint8_t keep_interval_s, keep_count;
 };
 
+#define ADAPTER_SOCKETS_MAX     1024
+#define ADAPTER_SEND_BUFFER_MAX (UINT64_C(1) << 30) /* bytes */
+
+/* What an adapter can do less than its stack, by its board. All 0: as much as that. */
+struct adapter_limits {
+    unsigned sockets;     /* socket controls at once on it */
+    uint64_t send_buffer; /* bytes not yet acknowledged, a socket, before tx says full */
+    bool one_to_one;      /* a listener serves one client, and becomes its connection */
+    bool lacks_ipv6;
+};
+
 /* What socket.localIP shows; unknown parts have family IP_FAMILY_NONE. */
 struct adapter_info {
     struct endpoint ip, mask, gateway, ip6;
@@ -158,9 +169,16 @@ struct adapter_ops {
 struct adapter {
     const struct adapter_ops *ops;
     struct net *net;
-    struct adapter *above; /* the layer that stands on it; NULL: the net knows it */
-    struct adapter *below; /* what it, a layer, stands on; NULL: it is none */
-    int id;                /* enum adapter_id */
-    bool is_ready;         /* of the topmost one */
+    struct adapter *above;        /* the layer that stands on it; NULL: the net knows it */
+    struct adapter *below;        /* what it, a layer, stands on; NULL: it is none */
+    int id;                       /* enum adapter_id */
+    bool is_ready;                /* of the topmost one */
+    struct adapter_limits limits; /* of the topmost one */
     struct endpoint dns_static[ADAPTER_DNS_MAX]; /* by socket.setDNS; IP_FAMILY_NONE: not set */
 };
+
+/* Can a listener on @adapter serve several clients? */
+static inline bool adapter_can_accept(const struct adapter *adapter)
+{
+    return adapter->ops->can_accept && !adapter->limits.one_to_one;
+}

@@ -66,6 +66,7 @@ struct board_slot {
     struct endpoint dns[ADAPTER_DNS_MAX];
     size_t dns_count; /* 0: those of the host */
     bool is_default;  /* not by --bind */
+    struct adapter_limits limits;
 };
 
 /* What a serial port is wired to. */

@@ -9,12 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emu/board_file.h"
 #include "emu/exit_code.h"
 #include "emu/util.h"
 
 #define PROGRAM     "luatos-emu"
 #define OPTIONS_MAX 64
-#define WHY_MAX     BOARD_WHY_MAX
+#define WHY_MAX     YAML_WHY_MAX
 #define HELP_COLUMN 26
 #define VALUE_BASE  256                     /* of getopt_long's results: above every letter */
 #define PRINTED     ((const char *)printed) /* an apply function's "this ends the program well" */
@@ -79,6 +80,15 @@ static const char *take_number(const char *value, uint64_t min, uint64_t max, ui
 /* ---- one function an option ----------------------------------------------------------------- */
 
 /* NOLINTBEGIN(readability-non-const-parameter): they are of one type, and some write @why */
+
+static const char *set_board(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    if (strcmp(value, "list") != 0)
+        return board_load(&cli->board, &cli->limits, value, why);
+    for (size_t i = 0; i < board_builtins_count; i++)
+        puts(board_builtins[i].name);
+    return PRINTED;
+}
 
 static const char *set_bind(struct cli *cli, const char *value, char why[WHY_MAX])
 {
@@ -424,6 +434,11 @@ static const struct option_row rows[] = {
       "LWIP_GP, LWIP_STA, LWIP_AP, LWIP_ETH, ETH0 and USB are on\n"
       "the host's",
       set_bind },
+    { 0, "board", "NAME|FILE",
+      "the module: its adapters and their limits, IMEI, Wi-Fi\n"
+      "networks and so on, from a YAML file or a board that is\n"
+      "built in (list prints those); other options change it",
+      set_board },
     { 0, "color", "auto|always|never", "colours in the log; auto: on a terminal", set_color },
     { 0, "ctl", "PATH",
       "make a socket there by which the run can be controlled:\n"
@@ -580,6 +595,51 @@ static enum cli_verdict check(const struct cli *cli)
     return CLI_VERDICT_RUN;
 }
 
+/* What getopt_long() works on. */
+struct line {
+    int argc;
+    char **argv;
+    struct option options[OPTIONS_MAX];
+    char letters[OPTIONS_MAX];
+};
+
+/*
+ * The board comes first, wherever it stands, for the other options change what it says. CLI_VERDICT_RUN:
+ * they were taken.
+ */
+static enum cli_verdict apply_options(struct cli *cli, struct line *line, bool is_board)
+{
+    char why[WHY_MAX];
+    int result;
+
+    opterr = 0;
+    optind = 0; /* begin anew: GNU's getopt(3) */
+    while ((result = getopt_long(line->argc, line->argv, line->letters, line->options, NULL)) !=
+           -1) {
+        const struct option_row *row = row_of(result);
+        const char *problem;
+
+        if (is_board && !(row && row->apply == set_board))
+            continue;
+        if (!is_board && row && row->apply == set_board)
+            continue;
+        if (result == ':')
+            return wrong("%s needs a value", line->argv[optind - 1]);
+        if (!row && optopt >= VALUE_BASE)
+            return wrong("%s takes no value", line->argv[optind - 1]);
+        if (!row && optopt)
+            return wrong("there is no option -%c", optopt);
+        if (!row)
+            return wrong_long_option(line->argv[optind - 1]);
+        problem = row->apply(cli, optarg, why);
+        if (problem == PRINTED)
+            return CLI_VERDICT_DONE;
+        if (problem)
+            return wrong("--%s %s: %s", row->name, optarg ? optarg : "", problem);
+    }
+    return CLI_VERDICT_RUN;
+}
+
 /* GitHub, GitLab and most others set it. */
 static bool is_ci(void)
 {
@@ -590,9 +650,8 @@ static bool is_ci(void)
 
 enum cli_verdict cli_parse(struct cli *cli, int argc, char *argv[])
 {
-    struct option options[OPTIONS_MAX];
-    char letters[OPTIONS_MAX], why[WHY_MAX];
-    int result;
+    struct line line = { .argc = argc, .argv = argv };
+    enum cli_verdict verdict;
 
     *cli = (struct cli){ .profile = PROFILE_DOC,
                          .time = VCLOCK_MODE_REAL,
@@ -600,27 +659,12 @@ enum cli_verdict cli_parse(struct cli *cli, int argc, char *argv[])
                          .sandbox = is_ci() ? CLI_SANDBOX_WHERE_POSSIBLE : CLI_SANDBOX_OFF };
     board_init(&cli->board);
     limits_init(&cli->limits);
-    fill_getopt(options, letters);
-    opterr = 0;
-    optind = 1;
-    while ((result = getopt_long(argc, argv, letters, options, NULL)) != -1) {
-        const struct option_row *row = row_of(result);
-        const char *problem;
-
-        if (result == ':')
-            return wrong("%s needs a value", argv[optind - 1]);
-        if (!row && optopt >= VALUE_BASE)
-            return wrong("%s takes no value", argv[optind - 1]);
-        if (!row && optopt)
-            return wrong("there is no option -%c", optopt);
-        if (!row)
-            return wrong_long_option(argv[optind - 1]);
-        problem = row->apply(cli, optarg, why);
-        if (problem == PRINTED)
-            return CLI_VERDICT_DONE;
-        if (problem)
-            return wrong("--%s %s: %s", row->name, optarg ? optarg : "", problem);
-    }
+    fill_getopt(line.options, line.letters);
+    verdict = apply_options(cli, &line, true);
+    if (verdict == CLI_VERDICT_RUN)
+        verdict = apply_options(cli, &line, false);
+    if (verdict != CLI_VERDICT_RUN)
+        return verdict;
     if (cli->net_own)
         board_use_lab(&cli->board);
     cli->paths = (const char *const *)(argv + optind);

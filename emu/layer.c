@@ -132,7 +132,9 @@ void layer_init(struct adapter *layer, struct adapter_ops *ops, struct adapter *
     ops->echo = theirs->echo ? ops->echo : NULL;
     if (!theirs->flush && ops->flush == pass_flush)
         ops->flush = NULL;
-    *layer = (struct adapter){ .ops = ops, .below = below, .is_ready = below->is_ready };
+    *layer = (struct adapter){
+        .ops = ops, .below = below, .is_ready = below->is_ready, .limits = below->limits
+    };
     below->above = layer;
 }
 

@@ -69,6 +69,17 @@ bool net_can_use(const struct net *net, const struct adapter *adapter)
     return adapter->ops->deterministic || net->config.clock->mode == VCLOCK_MODE_REAL;
 }
 
+bool net_is_full(const struct net *net, const struct adapter *adapter)
+{
+    unsigned count = 0;
+
+    if (!adapter->limits.sockets)
+        return false;
+    list_for_each(node, &net->netcs)
+        count += container_of(node, struct netc, link)->adapter == adapter;
+    return count >= adapter->limits.sockets;
+}
+
 int net_number(const struct net *net, const struct adapter *adapter)
 {
     return adapter_number(net->config.profile, (enum adapter_id)adapter->id);

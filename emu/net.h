@@ -92,6 +92,9 @@ struct adapter *net_adapter(const struct net *net, long long number);
 /* May sockets be opened on @adapter? Not on a real network in virtual time. */
 bool net_can_use(const struct net *net, const struct adapter *adapter);
 
+/* Has @adapter as many socket controls as its board allows it? */
+bool net_is_full(const struct net *net, const struct adapter *adapter);
+
 /* As scripts see it. */
 int net_number(const struct net *net, const struct adapter *adapter);
 

@@ -110,7 +110,7 @@ struct netc *netc_new(struct net *net, struct adapter *adapter)
 {
     struct netc *netc;
 
-    if (net->netcs_count >= net->config.limits->sockets)
+    if (net->netcs_count >= net->config.limits->sockets || net_is_full(net, adapter))
         return NULL;
     netc = xcalloc(1, sizeof(*netc));
     *netc = (struct netc){ .owner = { handle_event },
@@ -240,7 +240,9 @@ static int open_to(struct netc *netc, const struct endpoint *remote)
         return -ENOMEM;
     spec = spec_of(netc);
     netc_debug(netc, "connect to %s", endpoint_text(remote, text));
-    sid = netc->adapter->ops->connect(netc->adapter, &spec, remote);
+    sid = remote->family == IP_FAMILY_V6 && netc->adapter->limits.lacks_ipv6
+              ? -EAFNOSUPPORT
+              : netc->adapter->ops->connect(netc->adapter, &spec, remote);
     netc->sid = sid < 0 ? -1 : sid;
     netc_note(netc, sid < 0 ? "error" : "connecting");
     return sid < 0 ? sid : 0;
@@ -365,7 +367,7 @@ enum netc_verdict netc_connect(struct netc *netc, const struct netc_target *targ
     drop_socket(netc);
     forget_target(netc);
     netc->is_server = false;
-    netc->want_ipv6 = target->want_ipv6;
+    netc->want_ipv6 = target->want_ipv6 && !netc->adapter->limits.lacks_ipv6;
     netc->remote = (struct endpoint){ .port = target->port };
     netc->server_name = target->name ? xstrdup(target->name) : NULL;
     if (!target->name) {
@@ -381,7 +383,7 @@ enum netc_verdict netc_connect(struct netc *netc, const struct netc_target *targ
 enum netc_verdict netc_listen(struct netc *netc, bool many)
 {
     if (netc->state == NETC_STATE_LISTEN && netc->sid >= 0)
-        return netc->adapter->ops->can_accept ? NETC_VERDICT_PENDING : NETC_VERDICT_DONE;
+        return adapter_can_accept(netc->adapter) ? NETC_VERDICT_PENDING : NETC_VERDICT_DONE;
     if (netc->sid >= 0) {
         log_firmware(netc->net->config.log, LOG_LEVEL_ERROR, "socket", "listen fail %s",
                      states[netc->state].name);
@@ -389,7 +391,7 @@ enum netc_verdict netc_listen(struct netc *netc, bool many)
     }
     if (!can_serve(netc))
         return NETC_VERDICT_FAILED;
-    if (many && !netc->adapter->ops->can_accept) {
+    if (many && !adapter_can_accept(netc->adapter)) {
         log_firmware(netc->net->config.log, LOG_LEVEL_ERROR, "socket", "%s serves one client only",
                      adapter_name((enum adapter_id)netc->adapter->id));
         return NETC_VERDICT_FAILED;
@@ -406,7 +408,7 @@ struct netc *netc_accept(struct netc *netc)
     const struct adapter_ops *ops = netc->adapter->ops;
     struct netc *client;
 
-    if (!ops->can_accept || netc->sid < 0)
+    if (!adapter_can_accept(netc->adapter) || netc->sid < 0)
         return NULL;
     client = netc_new(netc->net, netc->adapter);
     if (!client)

@@ -39,7 +39,8 @@ static ssize_t read_from(struct netc *netc, void *data, size_t cap, struct endpo
 /* By the reports so far; if they say full, by what the stack knows by now. */
 static bool is_full(struct netc *netc)
 {
-    uint64_t max = netc->net->config.limits->send_buffer;
+    uint64_t max = netc->adapter->limits.send_buffer ? netc->adapter->limits.send_buffer
+                                                     : netc->net->config.limits->send_buffer;
 
     if (netc->config.is_udp || netc->tx_size - netc->ack_size < max)
         return false;

@@ -120,11 +120,14 @@ static struct netc_ud *push_ud(lua_State *L)
     return ud;
 }
 
-static void warn_if_full(lua_State *L, const char *function)
+static void warn_if_full(lua_State *L, const char *function, const struct adapter *adapter)
 {
     const struct net *net = socket_net(L);
 
-    if (net->netcs_count >= net->config.limits->sockets)
+    if (adapter && net_is_full(net, adapter)) {
+        warn_script(L, "socket.%s: %u sockets are open on %s, which has no more", function,
+                    adapter->limits.sockets, adapter_name((enum adapter_id)adapter->id));
+    } else if (net->netcs_count >= net->config.limits->sockets)
         warn_script(L,
                     "socket.%s: %zu sockets are open, a module has no more (more: --set sockets=N)",
                     function, net->netcs_count);
@@ -148,7 +151,7 @@ static int socket_create(lua_State *L)
         } else if (!can_use) {
             warn_script(L, "socket.create: there is no network in virtual time: nil (--time real)");
         } else {
-            warn_if_full(L, "create");
+            warn_if_full(L, "create", adapter);
         }
         luaL_pushfail(L);
         return 1;
@@ -363,7 +366,7 @@ static int socket_accept(lua_State *L)
 
     if (!netc)
         return 0;
-    if (!has_target || !netc->adapter->ops->can_accept) {
+    if (!has_target || !adapter_can_accept(netc->adapter)) {
         lua_pushnil(L);
         return push_accepted(L, true, netc); /* one-to-one: it is this control's client */
     }
@@ -373,7 +376,7 @@ static int socket_accept(lua_State *L)
     client = netc ? netc_accept(netc) : NULL;
     if (!client) {
         luaL_unref(L, LUA_REGISTRYINDEX, target_ref);
-        warn_if_full(L, "accept");
+        warn_if_full(L, "accept", netc ? netc->adapter : NULL);
         lua_pushnil(L);
         return push_accepted(L, false, NULL);
     }

@@ -1,0 +1,158 @@
+#include "emu/board_file.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emu/board.h"
+#include "emu/limits.h"
+#include "emu/util.h"
+
+#include <cmocka.h>
+
+struct fixture {
+    struct board board;
+    struct limits limits;
+    char why[YAML_WHY_MAX];
+};
+
+static const char *read_board(struct fixture *fixture, const char *text)
+{
+    board_init(&fixture->board);
+    limits_init(&fixture->limits);
+    return board_read(&fixture->board, &fixture->limits, "b.yaml", text, strlen(text),
+                      fixture->why);
+}
+
+static void every_builtin_board_can_be_read(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    assert_true(board_builtins_count >= 6);
+    for (size_t i = 0; i < board_builtins_count; i++) {
+        board_init(&fixture.board);
+        limits_init(&fixture.limits);
+        assert_null(
+            board_load(&fixture.board, &fixture.limits, board_builtins[i].name, fixture.why));
+        assert_string_equal(fixture.board.facts.name, board_builtins[i].name);
+    }
+}
+
+static void what_a_file_says_is_taken_and_the_rest_stays(void **state)
+{
+    struct fixture fixture;
+    const struct board_slot *eth = &fixture.board.slots[ADAPTER_ETH];
+
+    (void)state;
+    assert_null(read_board(&fixture, "name: bench\n"
+                                     "adapters:\n"
+                                     "  LWIP_GP:\n"
+                                     "  LWIP_ETH:\n"
+                                     "    dns: [192.0.2.1, 192.0.2.2]\n"
+                                     "    bind: netns:lan\n"
+                                     "    limits: { sockets: 3, listen: one, ipv6: no }\n"
+                                     "mobile: { imei: \"490154203237518\", csq: 99 }\n"
+                                     "adc: { 1: 1500, vbat: 3700 }\n"
+                                     "wifi: [{ ssid: home, password: longenough }]\n"
+                                     "limits: { sockets: 5 }\n"));
+    assert_string_equal(fixture.board.facts.name, "bench");
+    assert_string_equal(fixture.board.facts.model, "PC");
+    assert_true(fixture.board.slots[ADAPTER_GP].is_default);
+    assert_int_equal(fixture.board.slots[ADAPTER_STA].binding, BINDING_OFF);
+    assert_int_equal(eth->binding, BINDING_NETNS);
+    assert_int_equal(eth->dns_count, 2);
+    assert_int_equal(eth->limits.sockets, 3);
+    assert_true(eth->limits.one_to_one);
+    assert_true(eth->limits.lacks_ipv6);
+    assert_string_equal(fixture.board.facts.imei, "490154203237518");
+    assert_int_equal(fixture.board.facts.csq, 99);
+    assert_int_equal(fixture.board.facts.adc_mv[1], 1500);
+    assert_int_equal(fixture.board.facts.vbat_mv, 3700);
+    assert_int_equal(fixture.board.aps_count, 1);
+    assert_string_equal(fixture.board.aps[0].ssid, "home");
+    assert_int_equal(fixture.limits.sockets, 5);
+}
+
+static void an_empty_file_changes_nothing(void **state)
+{
+    struct fixture fixture, before;
+
+    (void)state;
+    assert_null(read_board(&fixture, "{}"));
+    board_init(&before.board);
+    assert_memory_equal(&fixture.board, &before.board, sizeof(before.board));
+}
+
+/* What is wrong is told with line and key. */
+static void what_is_wrong_is_told_with_line_and_key(void **state)
+{
+    static const char *const pairs[][2] = {
+        { "nmae: x", "b.yaml:1: nmae: there is no such key; there are name," },
+        { "name: x\nname: y", "b.yaml:2: name: this key is here twice" },
+        { "name: [x]", "b.yaml:1: name: a single value is wanted here" },
+        { "adapters: 3", "b.yaml:1: adapters: keys and values are wanted here" },
+        { "adapters:\n  LWIP: off", "b.yaml:2: adapters.LWIP: there is no such adapter" },
+        { "adapters:\n  LWIP_GP: cloud", "b.yaml:2: adapters.LWIP_GP: " },
+        { "adapters:\n  LWIP_GP:\n    bind: lab\n    mtu: 1",
+          "b.yaml:4: adapters.LWIP_GP.mtu: mtu= takes bytes from" },
+        { "adapters: {ETH0: {limits: {sockets: x}}}",
+          "b.yaml:1: adapters.ETH0.limits.sockets: it takes a number from 1 to" },
+        { "adapters: {ETH0: {limits: {listen: two}}}",
+          "b.yaml:1: adapters.ETH0.limits.listen: it takes one or many" },
+        { "adapters: {ETH0: {limits: {ipv6: perhaps}}}",
+          "b.yaml:1: adapters.ETH0.limits.ipv6: it takes yes or no" },
+        { "mobile: {imei: abc}", "b.yaml:1: mobile.imei: it takes 14 to 16 digits" },
+        { "mobile: {csq: 50}", "b.yaml:1: mobile.csq: it takes 0 to 31, or 99" },
+        { "adc: {9: 1}", "b.yaml:1: adc.9: there are 0 to 3, vbat and cpu" },
+        { "wifi: [{password: longenough}]", "b.yaml:1: wifi: a network has a name" },
+        { "wifi: [{ssid: x, password: short}]", "b.yaml:1: wifi.password: a password has 8" },
+        { "wifi: [{ssid: x, bssid: \"1:2:3\"}]", "b.yaml:1: wifi.bssid: it takes six bytes" },
+        { "limits: {socks: 1}", "b.yaml:1: limits.socks: there is no such key" },
+        { "uart: {9: pty}", "b.yaml:1: uart.9: " },
+        { "a: [", "b.yaml:2: this is not YAML" },
+        { "a: b\n---\nc: d", "one document is all that is read" },
+        { "name: \"a\\0b\"", "b.yaml:1: a text holds a NUL byte" },
+        { "a: &x [*x]", "b.yaml:1: a: there is no such key" },
+    };
+    struct fixture fixture;
+
+    (void)state;
+    for (int i = 0; i < ARRAY_LEN(pairs); i++) {
+        const char *wrong = read_board(&fixture, pairs[i][0]);
+
+        if (!wrong)
+            fail_msg("\"%s\" was taken", pairs[i][0]);
+        if (!strstr(wrong, pairs[i][1]))
+            fail_msg("\"%s\" gave \"%s\"", pairs[i][0], wrong);
+    }
+}
+
+static void no_more_networks_than_there_is_room_for(void **state)
+{
+    char text[4096] = "wifi:\n";
+    struct fixture fixture;
+
+    (void)state;
+    for (int i = 0; i < BOARD_APS_MAX; i++)
+        (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "  - ssid: n%d\n", i);
+    assert_null(read_board(&fixture, text));
+    (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "  - ssid: more\n");
+    assert_non_null(strstr(read_board(&fixture, text), "there are 16 networks at most"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_builtin_board_can_be_read),
+        cmocka_unit_test(what_a_file_says_is_taken_and_the_rest_stays),
+        cmocka_unit_test(an_empty_file_changes_nothing),
+        cmocka_unit_test(what_is_wrong_is_told_with_line_and_key),
+        cmocka_unit_test(no_more_networks_than_there_is_room_for),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,16 @@
+# Write the files BOARDS as the C array board_builtins (emu/board_file.h) into OUTPUT.
+set(text "#include \"emu/board_file.h\"\n\n")
+set(rows "")
+set(count 0)
+foreach(board IN LISTS BOARDS)
+  get_filename_component(name "${board}" NAME_WE)
+  file(READ "${board}" hex HEX)
+  file(SIZE "${board}" len)
+  string(REGEX REPLACE "(..)" "'\\\\x\\1'," bytes "${hex}")
+  string(APPEND text "static const char file_${count}[] = { ${bytes} };\n")
+  string(APPEND rows "    { \"${name}\", file_${count}, ${len} },\n")
+  math(EXPR count "${count} + 1")
+endforeach()
+string(APPEND text "\nconst struct board_builtin board_builtins[] = {\n${rows}};\n"
+  "const size_t board_builtins_count = ${count};\n")
+file(WRITE "${OUTPUT}" "${text}")
