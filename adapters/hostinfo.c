@@ -6,6 +6,7 @@
 #include <resolv.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "emu/adapter.h"
 #include "emu/dns_msg.h"
@@ -100,6 +101,24 @@ static void read_resolvers(struct adapter_info *info)
         dns->port = DNS_PORT;
     }
     res_nclose(&state);
+}
+
+void hostinfo_follow_dns(struct hostinfo_dns *seen, struct adapter_info *info)
+{
+    struct hostinfo_dns now;
+    struct stat st;
+    bool is_first = seen->ino == 0;
+
+    if (stat(_PATH_RESCONF, &st) < 0)
+        return; /* it is being written, or may not be read any more */
+    now = (struct hostinfo_dns){ st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_ino };
+    if (now.mtime_s == seen->mtime_s && now.mtime_ns == seen->mtime_ns && now.ino == seen->ino)
+        return;
+    *seen = now;
+    if (is_first)
+        return;
+    info->dns_count = 0;
+    read_resolvers(info);
 }
 
 void hostinfo_loopback(struct adapter_info *info)

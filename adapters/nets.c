@@ -306,8 +306,11 @@ static void on_link(void *ctx, enum adapter_id id, const struct netlink_state *s
         log_say(&nets->device->log, "%s", why);
 }
 
-/* Name servers: those of --bind, else those that can be reached from where the adapter is. */
-static void set_dns(const struct nets *nets, enum adapter_id id, struct adapter_info *info)
+/*
+ * Name servers: those of --bind, else those that can be reached from where the adapter is. False:
+ * the host's may stay.
+ */
+static bool set_dns(const struct nets *nets, enum adapter_id id, struct adapter_info *info)
 {
     const struct board_slot *slot = &nets->board->slots[id];
     const struct endpoint *gateway = &slot->address.gateway;
@@ -319,7 +322,10 @@ static void set_dns(const struct nets *nets, enum adapter_id id, struct adapter_
         info->dns_count = gateway->family != IP_FAMILY_NONE; /* as a module does */
         info->dns[0] = *gateway;
         info->dns[0].port = DNS_PORT;
+    } else {
+        return false;
     }
+    return true;
 }
 
 /* Of a TAP. 0 or -errno. */
@@ -353,7 +359,7 @@ static int plug(struct nets *nets, enum adapter_id id, const struct adapter_info
     if (!link->is_made)
         memcpy(config.ifname, slot->ifname, sizeof(config.ifname));
     (void)snprintf(config.watched, sizeof(config.watched), "%s", nets_ifname(nets, id));
-    set_dns(nets, id, &config.info);
+    config.follows_host_dns = nets->follows_host_dns && !set_dns(nets, id, &config.info);
     link->adapter = posix_adapter_new(&config);
     link->adapter->limits = slot->limits;
     net_register(&device->net, link->adapter, id);

@@ -57,6 +57,7 @@ struct nets {
     struct net_link net_links[ADAPTER_COUNT];
     struct keeper_watch watches[ADAPTER_COUNT + 1];
     const struct board *board;
+    bool follows_host_dns; /* the host's name servers are known from /etc/resolv.conf */
     struct device *device; /* that it was plugged into */
     struct links links;    /* what that device may do to it */
 };

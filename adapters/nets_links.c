@@ -134,6 +134,7 @@ static int set_address(void *ctx, enum adapter_id id, const struct board_address
     rc = nets_give_address(ctx, id, &whole, why);
     if (rc == 0)
         link->addressing = ADDRESSING_STATIC;
+    posix_look_at_link(link->adapter);
     return rc == -EPERM ? -EOPNOTSUPP : rc;
 }
 
@@ -152,10 +153,15 @@ static int set_dhcp(void *ctx, enum adapter_id id, bool is_on)
 static int set_mac(void *ctx, enum adapter_id id, const uint8_t mac[BOARD_MAC_LEN])
 {
     struct net_link *link = link_at(ctx, id);
+    int rc;
 
     if (!link)
         return -ENODEV;
-    return net_link_is_ours(link) ? keeper_set_mac(link->keeper, link->place, mac) : -EOPNOTSUPP;
+    if (!net_link_is_ours(link))
+        return -EOPNOTSUPP;
+    rc = keeper_set_mac(link->keeper, link->place, mac);
+    posix_look_at_link(link->adapter);
+    return rc;
 }
 
 static int forward(void *ctx, enum adapter_id from_id, int to_id)

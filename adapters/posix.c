@@ -169,7 +169,11 @@ static void psock_free(struct psock *sock)
 
 static void op_info(const struct adapter *adapter, struct adapter_info *info)
 {
-    *info = to_posix(adapter)->config.info;
+    struct posix *posix = to_posix(adapter);
+
+    if (posix->config.follows_host_dns && !posix->is_dns_leased)
+        hostinfo_follow_dns(&posix->host_dns, &posix->config.info);
+    *info = posix->config.info;
 }
 
 static int sid_or_free(struct psock *sock, int rc)
@@ -381,6 +385,8 @@ struct adapter *posix_adapter_new(const struct posix_config *config)
 
     posix->base.ops = &posix_ops;
     posix->config = *config;
+    if (config->follows_host_dns)
+        hostinfo_follow_dns(&posix->host_dns, &posix->config.info);
     posix->has_link = true;
     posix->is_held = config->is_held;
     posix->base.is_ready = posix->is_link_up = !config->is_held;

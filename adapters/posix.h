@@ -38,6 +38,7 @@ struct posix_config {
     const struct vclock *clock;
     const struct limits *limits;
     struct adapter_info info; /* shown by socket.localIP, and the name servers */
+    bool follows_host_dns;    /* which are those of /etc/resolv.conf as it is */
 
     /* What follows makes an adapter of one interface, ready when that is, and not at once. */
     struct keeper *keeper; /* opens the sockets, in its @place; NULL: here. Not owned */

@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include "adapters/hostinfo.h"
 #include "adapters/netlink.h"
 #include "adapters/posix.h"
 #include "emu/buf.h"
@@ -85,6 +86,7 @@ struct posix {
     bool has_link;   /* the kernel's word, and an address */
     bool is_held;    /* the emulator's: down whatever the kernel says */
     bool is_link_up; /* as posted last */
+    struct hostinfo_dns host_dns;
     bool is_dns_leased;
     struct adapter_info configured; /* its name servers, while others are leased */
 

@@ -320,6 +320,7 @@ static int surround(const struct cli *cli, struct device *device, struct surroun
         return EXIT_CODE_ENVIRONMENT;
     if (cli->lab && start_lab(device, &around->nets, &around->lab, &info) < 0)
         return EXIT_CODE_ENVIRONMENT;
+    around->nets.follows_host_dns = !cli->lab && cli->time == VCLOCK_MODE_REAL;
     if (nets_plug(&around->nets, device, &cli->board, &info, why) < 0) {
         log_say(&device->log, "%s", why);
         return EXIT_CODE_ENVIRONMENT;
