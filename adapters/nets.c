@@ -296,6 +296,7 @@ static void on_link(void *ctx, enum adapter_id id, const struct netlink_state *s
     char why[NETS_WHY_MAX];
     int rc;
 
+    nets_tell_dhcp(nets, id, state);
     if (link->is_made || !state->ifindex || state->ifindex == link->ifindex)
         return;
     link->ifindex = state->ifindex;
@@ -370,6 +371,8 @@ static int plug(struct nets *nets, enum adapter_id id, const struct adapter_info
         link->ifindex = posix_link(link->adapter)->ifindex;
     if (rc == 0 && link->keeper)
         rc = watch_keeper(nets, link->keeper);
+    if (rc == 0 && link->keeper && slot->addressing == ADDRESSING_DHCP)
+        nets_ask_dhcp(nets, id);
     if (*link->peer)
         log_say(&device->log, "%s: the other end of its cable is %s", adapter_name(id), link->peer);
     return rc;
@@ -403,6 +406,8 @@ void nets_unplug(struct nets *nets)
         nets->watches[i].keeper = NULL;
     }
     for (int id = 0; id < ADAPTER_COUNT; id++) {
+        nets_forget_dhcp(nets, (enum adapter_id)id);
+        (void)nets_serve_dhcp(nets, (enum adapter_id)id, false);
         if (nets->net_links[id].cable)
             tap_cable_close(nets->net_links[id].cable);
         nets->net_links[id].cable = NULL;

@@ -20,6 +20,8 @@
 struct adapter;
 struct adapter_info;
 struct device;
+struct dhcp;
+struct dhcpd;
 struct keeper;
 struct tap_cable;
 
@@ -40,6 +42,8 @@ struct net_link {
     char peer[IFNAMSIZ];          /* the other end of a veth, when its name was made up */
     int tap_fds[NETS_ENDS];       /* until it is plugged; -1: none */
     struct tap_cable *cable;
+    struct dhcp *dhcp;   /* asks for its address; NULL: nobody does */
+    struct dhcpd *dhcpd; /* gives addresses to others; NULL: nobody does */
 };
 
 struct nets;

@@ -132,21 +132,34 @@ static int set_address(void *ctx, enum adapter_id id, const struct board_address
         whole.gateway6 = link->address.gateway6;
     }
     rc = nets_give_address(ctx, id, &whole, why);
-    if (rc == 0)
+    if (rc == 0) {
         link->addressing = ADDRESSING_STATIC;
+        nets_forget_dhcp(ctx, id);
+    }
     posix_look_at_link(link->adapter);
+    if (rc == 0 && link->dhcpd) /* of the new network from now on */
+        (void)nets_serve_dhcp(ctx, id, true);
     return rc == -EPERM ? -EOPNOTSUPP : rc;
 }
 
 static int set_dhcp(void *ctx, enum adapter_id id, bool is_on)
 {
-    struct net_link *link = link_at(ctx, id);
+    struct nets *nets = ctx;
+    struct net_link *link = link_at(nets, id);
 
     if (!link)
         return -ENODEV;
     if (!link->keeper)
         return -EOPNOTSUPP;
+    if (link->is_lost)
+        return -EPIPE;
+    if (!*nets_ifname(nets, id))
+        return -EOPNOTSUPP; /* somebody else's interface of no name */
     link->addressing = is_on ? ADDRESSING_DHCP : ADDRESSING_STATIC;
+    if (is_on)
+        nets_ask_dhcp(nets, id);
+    else
+        nets_forget_dhcp(nets, id);
     return 0;
 }
 
@@ -162,6 +175,11 @@ static int set_mac(void *ctx, enum adapter_id id, const uint8_t mac[BOARD_MAC_LE
     rc = keeper_set_mac(link->keeper, link->place, mac);
     posix_look_at_link(link->adapter);
     return rc;
+}
+
+static int serve_dhcp(void *ctx, enum adapter_id id, bool is_on)
+{
+    return link_at(ctx, id) ? nets_serve_dhcp(ctx, id, is_on) : -ENODEV;
 }
 
 static int forward(void *ctx, enum adapter_id from_id, int to_id)
@@ -189,6 +207,7 @@ const struct links nets_links_ops = {
     .power = power,
     .set_address = set_address,
     .set_dhcp = set_dhcp,
+    .serve_dhcp = serve_dhcp,
     .set_mac = set_mac,
     .forward = forward,
 };

@@ -1,10 +1,25 @@
-/* Included by nets.c and nets_links.c only. */
+/* Included by nets.c, nets_links.c and nets_dhcp.c only. */
 #pragma once
 
 #include "adapters/nets.h"
 
+struct netlink_state;
+
 /* What scripts and hands may do to the links. */
 extern const struct links nets_links_ops;
+
+/* Ask for an address, or no more: what there is stays. Both are harmless when it is so already. */
+void nets_ask_dhcp(struct nets *nets, enum adapter_id id);
+void nets_forget_dhcp(struct nets *nets, enum adapter_id id);
+
+/* The adapter's interface has changed. */
+void nets_tell_dhcp(struct nets *nets, enum adapter_id id, const struct netlink_state *state);
+
+/*
+ * Give addresses to whoever asks for one on the adapter's link, of the network of its own, or no
+ * more. 0 or -errno.
+ */
+int nets_serve_dhcp(struct nets *nets, enum adapter_id id, bool is_on);
 
 /* Is there a place on whose link things can be changed? */
 bool net_link_is_ours(const struct net_link *link);

@@ -86,11 +86,8 @@ static uint64_t now_us(const struct dhcp_client *client)
 
 static void wait_until(struct dhcp_client *client, uint64_t due_us)
 {
-    bool is_in_vain =
-        client->state == DHCP_CLIENT_STATE_SELECTING && client->tries > DHCP_QUIET_TRIES;
-
     timer_stop(client->config.timers, &client->timer);
-    client->timer.is_background = is_in_vain || dhcp_client_is_bound(client);
+    client->timer.is_background = dhcp_client_is_bound(client);
     timer_start(client->config.timers, &client->timer, due_us);
 }
 

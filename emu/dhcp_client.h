@@ -18,7 +18,7 @@
  * a module, DISCOVER follows when the link is back (there is no INIT-REBOOT), and nothing is
  * released.
  *
- * A lease that is held keeps no run alive, nor does a search once DHCP_QUIET_TRIES went unanswered.
+ * A lease that is held keeps no run alive, a search does.
  *
  * Answers are hostile until they have proved to be to this client's question, of the server that
  * was asked, and about an address that a host can have; others change nothing.
@@ -81,8 +81,7 @@ struct dhcp_client_ops {
     void (*probe)(struct dhcp_client *client, uint32_t ip);
 };
 
-#define DHCP_WAITS_MAX   8
-#define DHCP_QUIET_TRIES 3
+#define DHCP_WAITS_MAX 8
 
 struct dhcp_client_timing {
     uint32_t discover_ms[DHCP_WAITS_MAX]; /* after the first DISCOVER, the second, ... */

@@ -81,6 +81,15 @@ int links_set_dhcp(struct device *device, enum adapter_id id, bool is_on)
     return links && links->set_dhcp ? links->set_dhcp(links->ctx, id, is_on) : -EOPNOTSUPP;
 }
 
+int links_serve_dhcp(struct device *device, enum adapter_id id, bool is_on)
+{
+    const struct links *links = device->links;
+
+    if (!adapter_of(device, id))
+        return -ENODEV;
+    return links && links->serve_dhcp ? links->serve_dhcp(links->ctx, id, is_on) : -EOPNOTSUPP;
+}
+
 int links_set_mac(struct device *device, enum adapter_id id, const uint8_t mac[BOARD_MAC_LEN])
 {
     const struct links *links = device->links;

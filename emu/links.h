@@ -45,6 +45,12 @@ struct links {
     /* Ask for an address by DHCP, or stop asking and keep what there is. */
     int (*set_dhcp)(void *ctx, enum adapter_id id, bool is_on);
 
+    /*
+     * Give addresses to whoever asks for one on its link, of its own network, with itself as router
+     * and name server; or no more. -EADDRNOTAVAIL: it has no address, or a network of its own only.
+     */
+    int (*serve_dhcp)(void *ctx, enum adapter_id id, bool is_on);
+
     int (*set_mac)(void *ctx, enum adapter_id id, const uint8_t mac[BOARD_MAC_LEN]);
 
     /*
@@ -68,5 +74,6 @@ int links_power(struct device *device, enum adapter_id id, bool is_on);
 int links_set_address(struct device *device, enum adapter_id id,
                       const struct board_address *address);
 int links_set_dhcp(struct device *device, enum adapter_id id, bool is_on);
+int links_serve_dhcp(struct device *device, enum adapter_id id, bool is_on);
 int links_set_mac(struct device *device, enum adapter_id id, const uint8_t mac[BOARD_MAC_LEN]);
 int links_forward(struct device *device, enum adapter_id from, int to);

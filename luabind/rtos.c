@@ -12,7 +12,8 @@
 #include "luabind/vm.h"
 
 #define US_PER_MS        1000
-#define MSG_TIMER        1 /* LuatOS luat_msgbus.h */
+#define REST_US          UINT64_C(60000000) /* at a time, where nothing is waited for */
+#define MSG_TIMER        1                  /* LuatOS luat_msgbus.h */
 #define INF_TIMEOUT      (-1)
 #define NO_MESSAGE       (-1) /* what receive() gives when its time is over */
 #define REPEAT_FOREVER   (-1)
@@ -187,6 +188,10 @@ static void rest(lua_State *L)
     struct vm *vm = vm_of(L);
     struct device *device = vm->config.device;
 
+    if (vm->config.keep_running && device->clock.mode == VCLOCK_MODE_REAL) {
+        (void)device_turn(device, device->clock.now_us + REST_US); /* the background goes on */
+        return;
+    }
     if (vm->config.keep_running) {
         loop_wait(&device->loop, UINT64_MAX);
         loop_dispatch(&device->loop);
