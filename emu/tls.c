@@ -268,8 +268,15 @@ static bool expect_peer(struct tls *tls, bool is_name)
     return SSL_set1_host(tls->ssl, tls->peer) == 1;
 }
 
-struct tls *tls_new(struct tls_context *context, const char *name, const char *ip,
-                    const struct tls_io *io)
+const char *tls_peer(SSL *ssl)
+{
+    const struct tls *tls = SSL_get_app_data(ssl);
+
+    return tls->peer;
+}
+
+/* Either end's; NULL: OpenSSL has no memory. */
+static struct tls *open_tls(struct tls_context *context, const char *peer, const struct tls_io *io)
 {
     struct tls *tls = xcalloc(1, sizeof(*tls));
     BIO *bio;
@@ -277,34 +284,63 @@ struct tls *tls_new(struct tls_context *context, const char *name, const char *i
     tls->context = context;
     context->users++;
     tls->io = *io;
-    tls->peer = xstrdup(name ? name : ip);
+    tls->peer = xstrdup(peer);
     byteq_init(&tls->unsent);
     tls->alert = -1;
     tls->verify_error = X509_V_OK;
     tls->ssl = context->ctx ? SSL_new(context->ctx) : NULL;
     bio = tls->ssl ? new_bio(context->env, tls) : NULL;
-    if (!bio)
-        goto err;
+    if (!bio) {
+        ERR_clear_error();
+        tls_free(tls);
+        return NULL;
+    }
     SSL_set_bio(tls->ssl, bio, bio);
     SSL_set_app_data(tls->ssl, tls);
     SSL_set_info_callback(tls->ssl, on_info);
     SSL_set_msg_callback(tls->ssl, on_message);
-    SSL_set_connect_state(tls->ssl);
     if (context->config.is_dtls) {
         (void)DTLS_set_link_mtu(tls->ssl, DTLS_MTU);
         DTLS_set_timer_cb(tls->ssl, dtls_wait_us);
     }
+    return tls;
+}
+
+struct tls *tls_new(struct tls_context *context, const char *name, const char *ip,
+                    const struct tls_io *io)
+{
+    struct tls *tls = open_tls(context, name ? name : ip, io);
+
+    if (!tls)
+        return NULL;
+    SSL_set_connect_state(tls->ssl);
     if (expect_peer(tls, name != NULL))
         return tls;
-err:
     ERR_clear_error();
     tls_free(tls);
     return NULL;
 }
 
+struct tls *tls_new_server(struct tls_context *context, const char *from, const struct tls_io *io)
+{
+    struct tls *tls = open_tls(context, from, io);
+
+    if (tls)
+        SSL_set_accept_state(tls->ssl);
+    return tls;
+}
+
+void tls_close(struct tls *tls)
+{
+    if (tls->is_broken || SSL_in_init(tls->ssl))
+        return;
+    (void)SSL_shutdown(tls->ssl);
+    ERR_clear_error();
+}
+
 void tls_free(struct tls *tls)
 {
-    SSL_free(tls->ssl); /* without a close_notify, as a module */
+    SSL_free(tls->ssl); /* without a close_notify, as a module; a server says it by tls_close() */
     tls_context_put(tls->context);
     byteq_fini(&tls->unsent);
     free(tls->peer);

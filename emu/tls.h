@@ -1,6 +1,7 @@
 /*
  * tls: TLS and DTLS as a module's client speaks them, by OpenSSL. Bytes in, bytes out: it sits
  * between a socket control and its adapter and knows neither; tls_io is all it has of a network.
+ * It can be the server's end too, for those that the emulator brings along.
  *
  * As on a module (mbedTLS): TLS 1.0 to 1.2 unless the board allows 1.3; without a CA nothing is
  * verified; with one, the chain and the name are, and the dates are not (tls_date_problem() says
@@ -45,8 +46,9 @@ struct tls_blob {
 /* Certificates and keys are PEM or DER, as they come. */
 struct tls_config {
     bool is_dtls;
-    struct tls_blob ca;                  /* not given: nothing is verified */
-    struct tls_blob cert, key, password; /* the client's own */
+    bool is_server;
+    struct tls_blob ca;                  /* not given: nothing is verified, of no client asked */
+    struct tls_blob cert, key, password; /* our own */
     struct tls_blob psk, psk_id;         /* in place of all of the above */
 };
 
@@ -87,6 +89,12 @@ void tls_context_put(struct tls_context *context);
  */
 struct tls *tls_new(struct tls_context *context, const char *name, const char *ip,
                     const struct tls_io *io);
+
+/* One that a client has opened; @from says who. It is driven like the other. */
+struct tls *tls_new_server(struct tls_context *context, const char *from, const struct tls_io *io);
+
+/* Say that we close, which a module never does. What was read before can still be. */
+void tls_close(struct tls *tls);
 void tls_free(struct tls *tls);
 
 enum tls_verdict {

@@ -299,9 +299,10 @@ static bool same_blob(const struct tls_blob *a, const struct tls_blob *b)
 
 static bool same_config(const struct tls_config *a, const struct tls_config *b)
 {
-    return a->is_dtls == b->is_dtls && same_blob(&a->ca, &b->ca) && same_blob(&a->cert, &b->cert) &&
-           same_blob(&a->key, &b->key) && same_blob(&a->password, &b->password) &&
-           same_blob(&a->psk, &b->psk) && same_blob(&a->psk_id, &b->psk_id);
+    return a->is_dtls == b->is_dtls && a->is_server == b->is_server && same_blob(&a->ca, &b->ca) &&
+           same_blob(&a->cert, &b->cert) && same_blob(&a->key, &b->key) &&
+           same_blob(&a->password, &b->password) && same_blob(&a->psk, &b->psk) &&
+           same_blob(&a->psk_id, &b->psk_id);
 }
 
 /* No CA: nothing is verified, and no time is spent on looking for a chain. */
@@ -342,7 +343,18 @@ static void set_up(struct tls_context *context)
         check_psk(context);
     }
     load_certificates(context);
+    if (config->is_server && !tls_set_up_server(context)) {
+        SSL_CTX_free(ctx);
+        context->ctx = NULL;
+    }
     ERR_clear_error();
+}
+
+static const SSL_METHOD *method_of(const struct tls_config *config)
+{
+    if (config->is_server)
+        return config->is_dtls ? DTLS_server_method() : TLS_server_method();
+    return config->is_dtls ? DTLS_client_method() : TLS_client_method();
 }
 
 static struct tls_context *context_new(struct tls_env *env, const struct tls_config *config)
@@ -353,13 +365,14 @@ static struct tls_context *context_new(struct tls_env *env, const struct tls_con
     (void)OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
     context->env = env;
     context->config = (struct tls_config){ .is_dtls = config->is_dtls,
+                                           .is_server = config->is_server,
                                            .ca = copy_blob(&config->ca),
                                            .cert = copy_blob(&config->cert),
                                            .key = copy_blob(&config->key),
                                            .password = copy_blob(&config->password),
                                            .psk = copy_blob(&config->psk),
                                            .psk_id = copy_blob(&config->psk_id) };
-    context->ctx = SSL_CTX_new(config->is_dtls ? DTLS_client_method() : TLS_client_method());
+    context->ctx = SSL_CTX_new(method_of(config));
     if (context->ctx)
         set_up(context);
     return context;
