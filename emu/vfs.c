@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "emu/fdio.h"
 #include "emu/util.h"
 
 #define LUADB       "luadb/"
@@ -22,7 +23,7 @@
 struct entry {
     char *name; /* luadb: base name; flash: path without the leading slash */
     char *host; /* luadb only */
-    int fd;     /* flash only: a memfd, or FOLDER */
+    int fd;     /* flash: a memfd, or FOLDER. luadb: that of a text, or FOLDER */
 };
 
 struct entries {
@@ -42,7 +43,7 @@ struct vfs *vfs_new(void)
 
 static void entry_fini(struct entry *entry)
 {
-    if (!entry->host && entry->fd != FOLDER)
+    if (entry->fd != FOLDER)
         close(entry->fd);
     free(entry->name);
     free(entry->host);
@@ -129,6 +130,44 @@ int vfs_add_file(struct vfs *vfs, const char *name, const char *host_path)
     rc = insert(&vfs->luadb, name, host, FOLDER);
     if (rc < 0)
         free(host);
+    return rc;
+}
+
+static void name_descriptor(int fd, char path[PROC_FD_MAX])
+{
+    (void)snprintf(path, PROC_FD_MAX, "/proc/self/fd/%d", fd);
+}
+
+/* @name is in the script's folder. */
+static bool is_sibling(const struct vfs *vfs, const char *name)
+{
+    char path[PATH_MAX];
+
+    return vfs->siblings &&
+           snprintf(path, sizeof(path), "%s%s", vfs->siblings, name) < (int)sizeof(path) &&
+           access(path, F_OK) == 0;
+}
+
+int vfs_add_text(struct vfs *vfs, const char *name, const char *text, size_t len)
+{
+    char host[PROC_FD_MAX];
+    int fd, rc = -EIO;
+
+    if (find(&vfs->luadb, name) || is_sibling(vfs, name))
+        return 0;
+    fd = memfd_create(name, MFD_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    name_descriptor(fd, host);
+    if (fd_write_all(fd, text, len)) {
+        char *copy = xstrdup(host);
+
+        rc = insert(&vfs->luadb, name, copy, fd);
+        if (rc < 0)
+            free(copy);
+    }
+    if (rc < 0)
+        close(fd);
     return rc;
 }
 
@@ -274,7 +313,7 @@ static int reopen(int fd, int flags)
     char path[PROC_FD_MAX];
     int again;
 
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    name_descriptor(fd, path);
     again = open(path, (flags & ~(O_CREAT | O_EXCL)) | O_CLOEXEC);
     return again < 0 ? -errno : again;
 }

@@ -2,7 +2,8 @@
  * vfs: the module's file system.
  *
  *   /luadb/NAME   read-only: the files and folders of the command line, flattened to their base
- *                 names as LuatOS's packing does, and the files beside the script
+ *                 names as LuatOS's packing does, the files beside the script, and what the emulator
+ *                 itself puts there
  *   anything else the module's flash: empty at start, kept in memory, gone at the end
  *
  * Nothing else of the host can be reached. Paths are the script's: "/" and no "/" at the front mean
@@ -34,6 +35,9 @@ int vfs_add_file(struct vfs *vfs, const char *name, const char *host_path);
  * @refused is the folder that it failed at.
  */
 int vfs_add_folder(struct vfs *vfs, const char *host_path, char refused[PATH_MAX]);
+
+/* Put a file of @len bytes there that the host does not have. Likewise, also of the script's folder. */
+int vfs_add_text(struct vfs *vfs, const char *name, const char *text, size_t len);
 
 /* Where files that are in /luadb under no name are looked for: the script's folder. */
 void vfs_set_siblings(struct vfs *vfs, const char *host_folder);

@@ -117,6 +117,30 @@ static void assert_absent(struct vfs *vfs, const char *path)
     assert_int_equal(vfs_stat(vfs, path, &st), -ENOENT);
 }
 
+static void a_text_of_the_emulators_own_can_be_read_and_no_more(void **state)
+{
+    struct bench *bench = *state;
+    struct vfs *vfs = bench->vfs;
+    char found[PATH_MAX], folder[PATH_MAX];
+    struct vfs_stat st;
+
+    assert_int_equal(vfs_add_text(vfs, "ca.pem", "text", 4), 0);
+    assert_int_equal(vfs_add_text(vfs, "ca.pem", "other", 5), 0);
+    assert_holds(vfs, "/luadb/ca.pem", "text");
+    assert_holds(vfs, "/luadb/ca.pem", "text"); /* from its beginning again */
+    assert_int_equal(vfs_stat(vfs, "/luadb/ca.pem", &st), 0);
+    assert_int_equal(st.size, 4);
+    assert_int_equal(vfs_open(vfs, "/luadb/ca.pem", O_WRONLY), -EROFS);
+    assert_int_equal(vfs_remove(vfs, "/luadb/ca.pem"), -EROFS);
+    add_main(bench); /* the user's files win */
+    assert_int_equal(vfs_add_text(vfs, "main.lua", "text", 4), 0);
+    assert_non_null(vfs_host_path(vfs, "/luadb/main.lua", found, sizeof(found)));
+    host_path(bench, "", folder);
+    vfs_set_siblings(vfs, folder);
+    assert_int_equal(vfs_add_text(vfs, "notes.txt", "text", 4), 0);
+    assert_holds(vfs, "/luadb/notes.txt", "beside");
+}
+
 static void a_file_of_the_flash_can_be_written_and_read(void **state)
 {
     struct vfs *vfs = ((struct bench *)*state)->vfs;
@@ -392,6 +416,7 @@ static void a_full_flash_takes_no_more_and_loses_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        ON_BENCH(a_text_of_the_emulators_own_can_be_read_and_no_more),
         ON_BENCH(a_file_of_the_flash_can_be_written_and_read),
         ON_BENCH(every_open_has_its_own_position_and_mode),
         ON_BENCH(an_open_file_outlives_its_name),
