@@ -11,6 +11,8 @@ Fixtures
     udp_peer    peers.udp(): 127.0.0.1, a free port
     netns       a network of the test's own, with DNS            netns.py
     tls         TLS and DTLS servers                             tls_peers.py
+    lab         the built-in network of a run that only waits    labs.py
+    own         skips where no network of our own can be made
 Rules: no fixed ports, no sleeping, no assertion about how long something took; a case that a test
 runs lies in cases/<topic>/<what-happens>.lua and begins with a comment sentence that says it.
 """
@@ -24,6 +26,7 @@ import pytest
 
 import netns as netns_module
 from harness import Emu, Tasks
+from labs import WAIT, Lab
 from peers import Peers
 from tls_peers import TlsPeers
 
@@ -107,9 +110,23 @@ def tls(peers, tmp_path):
     tls.close()
 
 
+@pytest.fixture
+def lab(emu, peers, tmp_path):
+    with emu.start(WAIT, "--lab") as run:
+        yield Lab(run, peers, tmp_path)
+        done = run.stop()
+    done.assert_sane()
+
+
 @pytest.fixture(scope="session")
 def netns_obstacle():
     return netns_module.why_not()
+
+
+@pytest.fixture
+def own(netns_obstacle):
+    if netns_obstacle and os.geteuid() != 0:
+        pytest.skip(netns_obstacle)
 
 
 @pytest.fixture

@@ -29,6 +29,9 @@ MAY_NOT_INCLUDE = {
     "luabind": r"sys/socket\.h|sys/un\.h|netdb\.h|ifaddrs\.h|linux/.*|netlink/.*|netinet/.*",
 }
 
+# OpenSSL has entropy and a clock of its own: who may use it
+OPENSSL_USERS = r"emu/(tls(_\w+)?|crypto)\.[ch]"
+
 # impure call -> the files that may make it
 ONE_DOOR = {
     r"(clock_gettime|gettimeofday|timespec_get|time|ftime)\(": {"emu/vclock.c"},
@@ -107,6 +110,12 @@ def test_impure_calls_have_one_door(path):
         if rel(path) not in doors:
             found = re.search(r"(?<![\w.>])" + call, code)
             assert not found, f"{found[0]}...) belongs in {doors or 'no file'}"
+
+
+def test_openssl_is_used_for_tls_and_crypto_only():
+    for path in PRODUCTION:
+        if "#include <openssl/" in path.read_text():
+            assert re.fullmatch(OPENSSL_USERS, rel(path)), f"{rel(path)} may not use OpenSSL"
 
 
 @pytest.mark.parametrize("path", PRODUCTION, ids=rel)

@@ -13,6 +13,7 @@ import time
 import pytest
 
 from conftest import ROOT
+from labs import WAIT, Lab
 from peers import until
 from tls_peers import Daemon, find_tool
 
@@ -20,40 +21,6 @@ DNS, NTP, ECHO, SINK, SOURCE, HANGUP = 40053, 40323, 40123, 40124, 40125, 40126
 CLIENTS_MAX = 256  # LAB_CLIENTS_MAX
 A, TXT, AAAA = 1, 16, 28
 OK, FORMERR, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 3, 4, 5
-
-WAIT = "sys.timerLoopStart(function() end, 60000)\nsys.run()\n"
-
-
-class Lab:
-    """A run whose script only waits, and sockets to its peers."""
-
-    def __init__(self, run, peers):
-        self.run = run
-        self.peers = peers
-        self.address = run.wait_trace("lab.open")["address"]
-
-    def tcp(self, port, **options):
-        return self.peers.tcp_client(port, host=self.address, **options)
-
-    def udp(self, port):
-        """A UDP socket that hears this peer only."""
-        peer = self.peers.udp()
-        peer.sock.connect((self.address, port))
-        return peer.sock
-
-    def ask(self, message):
-        sock = self.udp(DNS)
-        sock.send(message)
-        return sock.recv(4096)
-
-
-@pytest.fixture
-def lab(emu, peers):
-    with emu.start(WAIT, "--lab") as run:
-        yield Lab(run, peers)
-        done = run.stop()
-    done.assert_sane()
-
 
 def wire_name(name):
     return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
@@ -70,13 +37,6 @@ def rcode(answer):
 
 def counts(answer):
     return struct.unpack(">4H", answer[4:12])
-
-
-@pytest.fixture
-def own(netns_obstacle):
-    """What tests ask for that need a network of the emulator's own."""
-    if netns_obstacle and os.geteuid() != 0:
-        pytest.skip(netns_obstacle)
 
 
 def tables(emu):
@@ -358,13 +318,13 @@ def test_the_lab_does_not_keep_a_run_alive(emu, peers, tcp_server):
     assert done.events("lab.close", peer="source")
 
 
-def test_labs_run_side_by_side(emu, peers):
+def test_labs_run_side_by_side(emu, peers, tmp_path):
     """Each on an address of its own, with the same ports; also when the seed is the same."""
     runs = []
     try:
         for _ in range(3):
             runs.append(emu.start(WAIT, "--lab", "--seed", "1"))
-        labs = [Lab(run, peers) for run in runs]
+        labs = [Lab(run, peers, tmp_path) for run in runs]
         assert len({lab.address for lab in labs}) == 3
         for i, lab in enumerate(labs):
             assert re.fullmatch(r"127\.\d+\.\d+\.\d+", lab.address)

@@ -16,12 +16,6 @@ from peers import until
 DEMO = ROOT / "scripts/demo/multi-network/main.lua"
 
 
-@pytest.fixture
-def own(netns_obstacle):
-    if netns_obstacle and os.geteuid() != 0:
-        pytest.skip(netns_obstacle)
-
-
 def ctl(emu, path, *words):
     return subprocess.run([emu.binary, "ctl", str(path), *words], capture_output=True, text=True,
                           check=False, timeout=150)

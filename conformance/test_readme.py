@@ -22,7 +22,7 @@ def blocks(name, language):
     """The fenced blocks of a README in @language, by the file name in their first line."""
     text = (ROOT / name).read_text()
     found = re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
-    return {re.match(r"-- (\w+\.lua)", block).group(1): block for block in found}
+    return {re.match(r"-- ([\w-]+\.lua)", block).group(1): block for block in found}
 
 
 @pytest.mark.parametrize("readme", READMES)
@@ -30,6 +30,12 @@ def test_the_ten_line_script_prints_its_echo(emu, readme):
     done = emu.run(emu.lua(blocks(readme, "lua")["hello.lua"]), "--lab")
     assert done.code == 0
     assert done.texts("echo") == ["true hello"]
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_lab_s_tls_script_connects(emu, readme):
+    done = emu.run(emu.lua(blocks(readme, "lua")["lab-tls.lua"]), "--lab")
+    assert done.texts("connected") == ["true"]
 
 
 @pytest.mark.parametrize("readme", READMES)

@@ -195,11 +195,25 @@ static void say_lab(struct log *log, const struct nets *nets, const struct lab *
 {
     char ip[ENDPOINT_TEXT_MAX], where[LAB_WHERE_MAX] = "";
 
-    if (!nets->own)
+    if (!nets_lab(nets))
         (void)snprintf(where, sizeof(where), " with high ports only, socket.sntp_port(%d);",
                        LAB_NTP_PORT);
     log_say(log, "lab: netlab.luatos.com is %s%s luatos-emu lab tells what is where",
-            endpoint_ip_text(lab_dns(lab), ip), nets->own ? ";" : where);
+            endpoint_ip_text(lab_dns(lab), ip), nets_lab(nets) ? ";" : where);
+}
+
+/* False: a file has no room, which was said. */
+static bool give_files(struct device *device, const struct lab *lab, struct vfs *vfs)
+{
+    const struct lab_file *file;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && (file = lab_file(lab, i)); i++)
+        rc = vfs_add_text(vfs, file->name, file->text, strlen(file->text));
+    if (rc < 0)
+        log_say(&device->log, "--lab: its certificates can't be put into /luadb: %s",
+                strerror(-rc));
+    return rc == 0;
 }
 
 static int start_lab(struct device *device, const struct nets *nets, struct lab **lab,
@@ -211,6 +225,7 @@ static int start_lab(struct device *device, const struct nets *nets, struct lab 
                                                  .rng = &device->rng,
                                                  .keeper = nets_lab(nets),
                                                  .ip = nets->own_ip,
+                                                 .keylog_fd = device->net.tls.keylog_fd,
                                                  .log = &device->log,
                                                  .trace = &device->trace });
 
@@ -304,7 +319,8 @@ static int impair(const struct cli *cli, struct device *device, struct surroundi
 }
 
 /* An enum exit_code: something can't be had, which was said. */
-static int surround(const struct cli *cli, struct device *device, struct surroundings *around)
+static int surround(const struct cli *cli, struct device *device, struct vfs *vfs,
+                    struct surroundings *around)
 {
     struct commander commander = { .device = device, .nets = &around->nets };
     struct adapter_info info;
@@ -318,7 +334,8 @@ static int surround(const struct cli *cli, struct device *device, struct surroun
     }
     if (!wire(device, &cli->board, &around->terminals))
         return EXIT_CODE_ENVIRONMENT;
-    if (cli->lab && start_lab(device, &around->nets, &around->lab, &info) < 0)
+    if (cli->lab && (start_lab(device, &around->nets, &around->lab, &info) < 0 ||
+                     !give_files(device, around->lab, vfs)))
         return EXIT_CODE_ENVIRONMENT;
     around->nets.follows_host_dns = !cli->lab && cli->time == VCLOCK_MODE_REAL;
     if (nets_plug(&around->nets, device, &cli->board, &info, why) < 0) {
@@ -377,7 +394,7 @@ static int run_device(const struct cli *cli, int trace_fd, int keylog_fd, struct
     }
     device.net.tls.keylog_fd = keylog_fd;
     device.net.tls.allows_1_3 = cli->allows_tls_1_3;
-    code = surround(cli, &device, around);
+    code = surround(cli, &device, vfs, around);
     if (code == EXIT_CODE_OK && !enter_sandbox(cli, &device, script))
         code = EXIT_CODE_ENVIRONMENT;
     if (code == EXIT_CODE_OK)

@@ -15,7 +15,7 @@ union pktinfo_control {
     struct cmsghdr align;
 };
 
-void lab_dgram_answer(const struct lab_dgram *dgram, const void *data, size_t len)
+void lab_dgram_send(const struct lab_dgram *dgram, const void *data, size_t len)
 {
     struct iovec iov = { (void *)(uintptr_t)data, len };
     union pktinfo_control control = { 0 };
@@ -38,6 +38,15 @@ void lab_dgram_answer(const struct lab_dgram *dgram, const void *data, size_t le
     (void)sendmsg(dgram->server->source.fd, &msg, MSG_NOSIGNAL);
 }
 
+void lab_dgram_answer(const struct lab_dgram *dgram, const void *data, size_t len)
+{
+    if (dgram->dtls) {
+        lab_dtls_write(dgram->dtls, data, len);
+    } else {
+        lab_dgram_send(dgram, data, len);
+    }
+}
+
 static void note_addresses(struct lab_dgram *dgram, struct msghdr *msg)
 {
     const struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
@@ -58,7 +67,8 @@ static void hand_over(const struct lab_dgram *dgram, size_t len)
     trace_emit(server->lab->config.trace, "lab.datagram", "{s:s, s:i, s:s, s:i}", "peer",
                server->peer->name, "port", server->port, "from", endpoint_text(&dgram->from, text),
                "len", (int)len);
-    server->peer->dgram->received(dgram, server->lab->scratch, len);
+    (server->peer->secure ? lab_dtls_received
+                          : server->peer->dgram->received)(dgram, server->lab->scratch, len);
 }
 
 /* False: there is nothing left to read. */

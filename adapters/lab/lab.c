@@ -163,6 +163,10 @@ static struct lab *lab_new(const struct lab_config *config)
 
     lab->config = *config;
     list_init(&lab->streams);
+    list_init(&lab->dtls);
+    tls_env_init(&lab->tls, config->log);
+    lab->tls.keylog_fd = config->keylog_fd;
+    lab->tls.allows_1_3 = true;
     lab->servers = xcalloc(2 * lab_peers_count, sizeof(*lab->servers));
     for (size_t i = 0; i < lab_peers_count; i++) {
         add_server(lab, &lab_peers[i], lab_peers[i].port);
@@ -178,6 +182,8 @@ int lab_open(struct lab **lab, const struct lab_config *config)
     char text[ENDPOINT_TEXT_MAX];
     int rc = find_address(made);
 
+    if (rc == 0)
+        rc = lab_certs_open(made);
     if (rc < 0) {
         lab_close(made);
         return rc;
@@ -192,7 +198,10 @@ void lab_close(struct lab *lab)
 {
     list_for_each_safe(node, &lab->streams)
         lab_stream_close(container_of(node, struct lab_stream, link));
+    lab_dtls_close(lab);
     close_servers(lab);
+    tls_env_fini(&lab->tls);
+    lab_certs_close(lab);
     free(lab->servers);
     free(lab);
 }

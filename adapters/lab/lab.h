@@ -16,7 +16,11 @@
  *
  * Trace: "lab.open" address; "lab.accept", "lab.refuse" peer, port, from; "lab.close" peer, from,
  * rx, tx (bytes), error (errno, 0: none); "lab.datagram" peer, port, from, len; "lab.dns" name,
- * type, rcode, from.
+ * type, rcode, from; "lab.tls.done" peer, from, with (version and cipher); "lab.tls.failed" peer,
+ * from, why.
+ *
+ * TLS makes a run not quite repeatable, even with a seed: keys are new, and so signatures and the
+ * lengths of some messages. What is said inside stays the same.
  */
 #pragma once
 
@@ -44,6 +48,7 @@ struct lab_config {
     struct rng *rng;       /* one number is taken: where the search for an address begins */
     struct keeper *keeper; /* of a network whose bridge has @ip: there; NULL: on loopback */
     struct endpoint ip;
+    int keylog_fd; /* where TLS secrets are appended; -1: nowhere. Not owned */
     struct log *log;
     struct trace *trace;
 };
@@ -54,6 +59,14 @@ void lab_close(struct lab *lab);
 
 /* The name server, for adapter_info.dns: address and port. All peers have this address. */
 const struct endpoint *lab_dns(const struct lab *lab);
+
+/* What a script needs to speak TLS with it: certificates and a key, in PEM. */
+struct lab_file {
+    const char *name, *text; /* "lab-ca.pem" */
+};
+
+/* NULL: there are no more. */
+const struct lab_file *lab_file(const struct lab *lab, size_t index);
 
 /* Print what is where, as `luatos-emu lab` does. */
 void lab_print(void);

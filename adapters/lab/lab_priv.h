@@ -1,4 +1,4 @@
-/* Included by lab.c, peers.c, print.c, stream.c, dgram.c, dns_peer.c, ntp_peer.c and stream_peers.c only. */
+/* Included by the files of adapters/lab: lab.c, peers.c, print.c, certs.c, secure.c, stream.c, dgram.c, dtls.c, dns_peer.c, ntp_peer.c and stream_peers.c. */
 #pragma once
 
 #include <netinet/in.h>
@@ -8,19 +8,37 @@
 #include "emu/buf.h"
 #include "emu/list.h"
 #include "emu/loop.h"
+#include "emu/tls.h"
 
 #define LAB_READ_CAP (64 * 1024) /* read at once; more than any UDP payload, RFC 768 */
+#define LAB_DTLS_MAX 64          /* clients at once, over all peers */
+#define LAB_DOMAIN   ".lab"
+#define LAB_PSK_ID   "lab"
+#define LAB_PSK      "0123456789abcdef"
 
 /* ---- tables ----------------------------------------------------------------------------------- */
 
 struct lab_dgram_ops;
 struct lab_stream_ops;
 
+/* How a server shows who it is. */
+enum lab_secure {
+    LAB_SECURE_NO,
+    LAB_SECURE_CERT,        /* by a certificate of the lab's CA */
+    LAB_SECURE_MUTUAL,      /* and clients do so too */
+    LAB_SECURE_EXPIRED,     /* by one that has expired */
+    LAB_SECURE_WRONG_HOST,  /* by one for another name */
+    LAB_SECURE_SELF_SIGNED, /* by one that no CA has signed */
+    LAB_SECURE_PSK,         /* by a key that both know, LAB_PSK */
+    LAB_SECURE_COUNT,
+};
+
 struct lab_peer {
     const char *name;
     enum sock_type type;
     uint16_t port;
-    uint16_t well_known;                 /* on a network of its own, besides; 0: none */
+    uint16_t well_known; /* on a network of its own, besides; 0: none */
+    enum lab_secure secure;
     const char *what;                    /* for people */
     const struct lab_stream_ops *stream; /* TCP */
     const struct lab_dgram_ops *dgram;   /* UDP */
@@ -32,6 +50,7 @@ extern const size_t lab_peers_count;
 /* Names that the lab's DNS knows, and published scripts use. */
 struct lab_name_group {
     const char *what;         /* for people */
+    bool is_certified;        /* they are in the lab's certificates */
     const char *const *names; /* NULL at their end */
 };
 
@@ -59,6 +78,10 @@ struct lab {
     size_t servers_count;
     struct list streams; /* of struct lab_stream */
     size_t streams_count;
+    struct list dtls; /* of struct lab_dtls */
+    size_t dtls_count;
+    struct tls_env tls;
+    struct lab_certs *certs;
     uint8_t scratch[LAB_READ_CAP]; /* where what was read lands */
 };
 
@@ -89,6 +112,8 @@ struct lab_stream {
     bool is_read_out;  /* FIN came */
     bool is_ending;    /* close when @outq is empty */
     int error;         /* the connection is broken, and why */
+    struct tls *tls;   /* NULL: none. Of it, @rx and @tx count what is inside */
+    bool is_secured;   /* its handshake is done */
 };
 
 /*
@@ -102,8 +127,11 @@ struct lab_stream_ops {
     void (*writable)(struct lab_stream *stream); /* nothing waits: write more */
 };
 
-/* Send @data, after what waits already. */
+/* Send @data, after what waits already; by TLS where there is one. */
 void lab_stream_write(struct lab_stream *stream, const void *data, size_t len);
+
+/* Likewise, as it is. */
+void lab_stream_send(struct lab_stream *stream, const void *data, size_t len);
 
 /* Read no more, and close after what was written. */
 void lab_stream_end(struct lab_stream *stream);
@@ -117,6 +145,7 @@ void lab_stream_close(struct lab_stream *stream);
 struct lab_dgram {
     struct lab_server *server;
     struct endpoint from, to; /* @to without a port */
+    struct lab_dtls *dtls;    /* by which it came; NULL: none */
 };
 
 struct lab_dgram_ops {
@@ -126,6 +155,45 @@ struct lab_dgram_ops {
 /* Send @data back. What can't be sent is lost, as datagrams are. */
 void lab_dgram_answer(const struct lab_dgram *dgram, const void *data, size_t len);
 
+/* Likewise, as it is. */
+void lab_dgram_send(const struct lab_dgram *dgram, const void *data, size_t len);
+
+/* ---- TLS and DTLS ----------------------------------------------------------------------------------- */
+
+struct tls_identity;
+
+/* What every lab has. 0 or -errno. */
+int lab_certs_open(struct lab *lab);
+void lab_certs_close(struct lab *lab);
+
+/* Made when it is first asked for. NULL: OpenSSL could not. */
+const struct tls_identity *lab_certs_server(struct lab *lab, enum lab_secure secure);
+const struct tls_identity *lab_certs_ca(const struct lab *lab);
+
+/* A connection that @from has opened to @server. NULL: OpenSSL has no memory. */
+struct tls *lab_secure_new(struct lab_server *server, const struct endpoint *from,
+                           const struct tls_io *io);
+
+/* How a handshake went, or that a connection broke. */
+void lab_secure_trace(const struct lab_server *server, const struct endpoint *from,
+                      const struct tls *tls, bool ok);
+
+/* Begin TLS on a stream. 0 or -errno. */
+int lab_secure_stream(struct lab_stream *stream);
+
+/* Take its handshake as far as it goes. True: it is done. */
+bool lab_secure_shake(struct lab_stream *stream);
+
+/* As recv(2), -errno for errors. */
+ssize_t lab_secure_read(struct lab_stream *stream, void *data, size_t cap);
+
+/* A datagram of whoever it is from. */
+void lab_dtls_received(const struct lab_dgram *dgram, const uint8_t *data, size_t len);
+void lab_dtls_write(struct lab_dtls *dtls, const void *data, size_t len);
+void lab_dtls_close(struct lab *lab);
+
+/* ---- peers --------------------------------------------------------------------------------------------- */
+
 extern const struct lab_stream_ops lab_echo_stream, lab_sink_stream, lab_source_stream,
-    lab_hangup_stream, lab_dns_stream;
+    lab_hangup_stream, lab_dns_stream, lab_tls_hangup_stream;
 extern const struct lab_dgram_ops lab_echo_dgram, lab_dns_dgram, lab_ntp_dgram;

@@ -5,63 +5,51 @@
 #include "emu/dns_msg.h"
 #include "emu/ntp_msg.h"
 
-#define PEER_DOMAIN ".lab"
-
 #define DNS_WHAT  "the name server: knows the names below"
 #define ECHO_WHAT "sends back what it gets"
+#define PSK_WHAT \
+    "echo over TLS and DTLS, with a pre-shared key: " LAB_PSK ", its name is " LAB_PSK_ID
 
 /*
- * clang-format off
  * The first is TCP: a TCP port that someone listens on is never shared, and so keeps a loopback
  * address to one lab.
  */
+/* clang-format off */
 const struct lab_peer lab_peers[] = {
-    { .name = "dns",
-      .type = SOCK_TYPE_TCP,
-      .port = 40053,
-      .well_known = DNS_PORT,
-      .stream = &lab_dns_stream,
-      .what = DNS_WHAT },
-    { .name = "dns",
-      .type = SOCK_TYPE_UDP,
-      .port = 40053,
-      .well_known = DNS_PORT,
-      .dgram = &lab_dns_dgram,
-      .what = DNS_WHAT },
-    { .name = "ntp",
-      .type = SOCK_TYPE_UDP,
-      .port = LAB_NTP_PORT,
-      .well_known = NTP_PORT,
-      .dgram = &lab_ntp_dgram,
-      .what = "the time server: tells this machine's time" },
-    { .name = "echo",
-      .type = SOCK_TYPE_TCP,
-      .port = 40123,
-      .well_known = 7,
-      .stream = &lab_echo_stream,
-      .what = ECHO_WHAT },
-    { .name = "echo",
-      .type = SOCK_TYPE_UDP,
-      .port = 40123,
-      .well_known = 7,
-      .dgram = &lab_echo_dgram,
-      .what = ECHO_WHAT },
-    { .name = "sink",
-      .type = SOCK_TYPE_TCP,
-      .port = 40124,
-      .well_known = 9,
-      .stream = &lab_sink_stream,
-      .what = "reads and says nothing" },
-    { .name = "source",
-      .type = SOCK_TYPE_TCP,
-      .port = 40125,
-      .stream = &lab_source_stream,
-      .what = "sends as fast as you read, for ever" },
-    { .name = "hangup",
-      .type = SOCK_TYPE_TCP,
-      .port = 40126,
-      .stream = &lab_hangup_stream,
-      .what = "closes at once" },
+    { .name = "dns", .type = SOCK_TYPE_TCP, .port = 40053, .well_known = DNS_PORT,
+      .stream = &lab_dns_stream, .what = DNS_WHAT },
+    { .name = "dns", .type = SOCK_TYPE_UDP, .port = 40053, .well_known = DNS_PORT,
+      .dgram = &lab_dns_dgram, .what = DNS_WHAT },
+    { .name = "ntp", .type = SOCK_TYPE_UDP, .port = LAB_NTP_PORT, .well_known = NTP_PORT,
+      .dgram = &lab_ntp_dgram, .what = "the time server: tells this machine's time" },
+    { .name = "echo", .type = SOCK_TYPE_TCP, .port = 40123, .well_known = 7,
+      .stream = &lab_echo_stream, .what = ECHO_WHAT },
+    { .name = "echo", .type = SOCK_TYPE_UDP, .port = 40123, .well_known = 7,
+      .dgram = &lab_echo_dgram, .what = ECHO_WHAT },
+    { .name = "sink", .type = SOCK_TYPE_TCP, .port = 40124, .well_known = 9,
+      .stream = &lab_sink_stream, .what = "reads and says nothing" },
+    { .name = "source", .type = SOCK_TYPE_TCP, .port = 40125,
+      .stream = &lab_source_stream, .what = "sends as fast as you read, for ever" },
+    { .name = "hangup", .type = SOCK_TYPE_TCP, .port = 40126,
+      .stream = &lab_hangup_stream, .what = "closes at once" },
+    { .name = "tls", .type = SOCK_TYPE_TCP, .port = 40141, .secure = LAB_SECURE_CERT,
+      .stream = &lab_echo_stream, .what = "echo over TLS, 1.0 to 1.3" },
+    { .name = "mutual", .type = SOCK_TYPE_TCP, .port = 40142, .secure = LAB_SECURE_MUTUAL,
+      .stream = &lab_echo_stream, .what = "the same; clients must show a certificate of the lab's CA" },
+    { .name = "expired", .type = SOCK_TYPE_TCP, .port = 40143, .secure = LAB_SECURE_EXPIRED,
+      .stream = &lab_echo_stream, .what = "the same; its own certificate has expired" },
+    { .name = "wronghost", .type = SOCK_TYPE_TCP, .port = 40144, .secure = LAB_SECURE_WRONG_HOST,
+      .stream = &lab_echo_stream, .what = "the same; its own is for another host" },
+    { .name = "selfsigned", .type = SOCK_TYPE_TCP, .port = 40145, .secure = LAB_SECURE_SELF_SIGNED,
+      .stream = &lab_echo_stream, .what = "the same; no CA has signed its own" },
+    { .name = "psk", .type = SOCK_TYPE_TCP, .port = 40146, .secure = LAB_SECURE_PSK,
+      .stream = &lab_echo_stream, .what = PSK_WHAT },
+    { .name = "psk", .type = SOCK_TYPE_UDP, .port = 40146, .secure = LAB_SECURE_PSK,
+      .dgram = &lab_echo_dgram, .what = PSK_WHAT },
+    { .name = "tlshangup", .type = SOCK_TYPE_TCP, .port = 40147,
+      .stream = &lab_tls_hangup_stream, .what = "closes in the handshake, after the client's hello" },
+    { .name = "dtls", .type = SOCK_TYPE_UDP, .port = 40141, .secure = LAB_SECURE_CERT,
+      .dgram = &lab_echo_dgram, .what = "echo over DTLS, 1.0 and 1.2" },
 };
 /* clang-format on */
 const size_t lab_peers_count = sizeof(lab_peers) / sizeof(lab_peers[0]);
@@ -92,9 +80,9 @@ static const char *const web_names[] = {
 };
 
 const struct lab_name_group lab_name_groups[] = {
-    { "LuatOS's public test server, in its place", lab_names },
-    { "time servers", time_names },
-    { "web servers, and whatever else scripts ping or look up", web_names },
+    { "LuatOS's public test server, in its place", true, lab_names },
+    { "time servers", false, time_names },
+    { "web servers, and whatever else scripts ping or look up", true, web_names },
 };
 const size_t lab_name_groups_count = sizeof(lab_name_groups) / sizeof(lab_name_groups[0]);
 
@@ -102,7 +90,7 @@ static bool is_peer_name(const char *name)
 {
     const char *dot = strchr(name, '.');
 
-    if (!dot || strcmp(dot, PEER_DOMAIN) != 0)
+    if (!dot || strcmp(dot, LAB_DOMAIN) != 0)
         return false;
     for (size_t i = 0; i < lab_peers_count; i++) {
         const char *peer = lab_peers[i].name;

@@ -29,11 +29,21 @@ static size_t write_some(struct lab_stream *stream, const void *data, size_t len
             stream->error = errno;
         return 0;
     }
-    stream->tx += (uint64_t)n;
+    if (!stream->tls)
+        stream->tx += (uint64_t)n;
     return (size_t)n;
 }
 
 void lab_stream_write(struct lab_stream *stream, const void *data, size_t len)
+{
+    if (!stream->tls) {
+        lab_stream_send(stream, data, len);
+    } else if (!stream->error && tls_write(stream->tls, data, len) == (ssize_t)len) {
+        stream->tx += len;
+    }
+}
+
+void lab_stream_send(struct lab_stream *stream, const void *data, size_t len)
 {
     size_t n = 0;
 
@@ -59,6 +69,8 @@ static void flush(struct lab_stream *stream)
 
 void lab_stream_end(struct lab_stream *stream)
 {
+    if (stream->is_secured && !stream->is_ending)
+        tls_close(stream->tls);
     stream->is_ending = true;
 }
 
@@ -85,6 +97,8 @@ void lab_stream_close(struct lab_stream *stream)
                (json_int_t)stream->rx, "tx", (json_int_t)stream->tx, "error", stream->error);
     loop_remove(lab->config.loop, &stream->source);
     close(stream->source.fd);
+    if (stream->tls)
+        tls_free(stream->tls);
     byteq_fini(&stream->inq);
     byteq_fini(&stream->outq);
     list_remove(&stream->link);
@@ -95,16 +109,27 @@ void lab_stream_close(struct lab_stream *stream)
 
 /* ---- what the loop sees of a connection -------------------------------------------------------- */
 
+/* As recv(2), -errno for errors. */
+static ssize_t receive(struct lab_stream *stream, void *data, size_t cap)
+{
+    ssize_t n;
+
+    if (stream->tls)
+        return lab_secure_read(stream, data, cap);
+    n = recv(stream->source.fd, data, cap, 0);
+    return n < 0 ? -errno : n;
+}
+
 /* True when there may be more to read. */
 static bool read_some(struct lab_stream *stream)
 {
     const struct lab_stream_ops *ops = stream->server->peer->stream;
     uint8_t *data = lab_of(stream)->scratch;
-    ssize_t n = recv(stream->source.fd, data, LAB_READ_CAP, 0);
+    ssize_t n = receive(stream, data, LAB_READ_CAP);
 
     if (n < 0) {
-        if (errno != EAGAIN)
-            stream->error = errno;
+        if (n != -EAGAIN)
+            stream->error = (int)-n;
         return false;
     }
     if (n == 0) {
@@ -119,6 +144,21 @@ static bool read_some(struct lab_stream *stream)
     return true;
 }
 
+static void open_to_peer(struct lab_stream *stream)
+{
+    if (stream->server->peer->stream->opened)
+        stream->server->peer->stream->opened(stream);
+}
+
+/* With step()'s result. */
+static bool begin_secured(struct lab_stream *stream)
+{
+    if (!lab_secure_shake(stream))
+        return stream->is_ending && !stream->error;
+    open_to_peer(stream);
+    return true;
+}
+
 /* One step. True when a further one may get on. */
 static bool step(struct lab_stream *stream)
 {
@@ -128,6 +168,8 @@ static bool step(struct lab_stream *stream)
     flush(stream);
     if (stream->error || stream->outq.len || stream->is_ending)
         return false;
+    if (stream->tls && !stream->is_secured)
+        return begin_secured(stream);
     if (ops->writable) {
         ops->writable(stream);
         more = !stream->outq.len;
@@ -176,7 +218,10 @@ static void welcome(struct lab_server *server, int fd, const struct endpoint *fr
     *stream = (struct lab_stream){ .server = server,
                                    .source = { .fd = fd, .ready = on_stream },
                                    .from = *from };
-    if (loop_add(lab->config.loop, &stream->source, STREAM_EVENTS) < 0) {
+    if ((server->peer->secure && lab_secure_stream(stream) < 0) ||
+        loop_add(lab->config.loop, &stream->source, STREAM_EVENTS) < 0) {
+        if (stream->tls)
+            tls_free(stream->tls);
         refuse(server, fd, from);
         free(stream);
         return;
@@ -185,8 +230,8 @@ static void welcome(struct lab_server *server, int fd, const struct endpoint *fr
     list_append(&lab->streams, &stream->link);
     lab->streams_count++;
     lab_trace(server, "lab.accept", from);
-    if (server->peer->stream->opened)
-        server->peer->stream->opened(stream);
+    if (!stream->tls)
+        open_to_peer(stream);
     serve(stream);
 }
 

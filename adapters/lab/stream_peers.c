@@ -15,6 +15,13 @@ static void echo_dgram(const struct lab_dgram *dgram, const uint8_t *data, size_
     lab_dgram_answer(dgram, data, len);
 }
 
+static void hang_up(struct lab_stream *stream, const uint8_t *data, size_t len)
+{
+    (void)data;
+    (void)len;
+    lab_stream_end(stream);
+}
+
 static void source_writable(struct lab_stream *stream)
 {
     char piece[PIECE_LEN];
@@ -29,5 +36,6 @@ const struct lab_stream_ops lab_echo_stream = { .received = echo_received };
 const struct lab_stream_ops lab_sink_stream = { 0 };
 const struct lab_stream_ops lab_source_stream = { .writable = source_writable };
 const struct lab_stream_ops lab_hangup_stream = { .opened = lab_stream_end };
+const struct lab_stream_ops lab_tls_hangup_stream = { .received = hang_up };
 
 const struct lab_dgram_ops lab_echo_dgram = { .received = echo_dgram };
