@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "emu/buf.h"
+#include "emu/checksum.h"
 
 #define TYPE_ECHO_REPLY   0
 #define TYPE_ECHO_REQUEST 8
@@ -10,18 +11,6 @@
 #define IP_HEADER_MIN     20
 #define IP_VERSION        4
 #define IP_TTL_AT         8
-
-/* RFC 1071 */
-static uint16_t checksum(const uint8_t *data, size_t len)
-{
-    uint32_t sum = 0;
-
-    for (size_t i = 0; i < len; i++)
-        sum += i % 2 ? data[i] : (uint32_t)data[i] << 8;
-    while (sum >> 16)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)~sum;
-}
 
 size_t icmp_write_request(const struct icmp_echo *echo,
                           uint8_t message[ICMP_HEADER_LEN + ICMP_DATA_MAX])
@@ -38,7 +27,7 @@ size_t icmp_write_request(const struct icmp_echo *echo,
     writer_u16(&writer, echo->sequence);
     for (size_t i = 0; i < echo->data_len; i++)
         writer_u8(&writer, (uint8_t)i);
-    sum = checksum(message, writer.len);
+    sum = checksum_end(checksum_add(0, message, writer.len));
     message[CHECKSUM_AT] = (uint8_t)(sum >> 8);
     message[CHECKSUM_AT + 1] = (uint8_t)sum;
     return writer.len;

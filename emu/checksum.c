@@ -1,0 +1,23 @@
+#include "emu/checksum.h"
+
+/* The sum of 16-bit words, folded so that it never overflows. */
+uint32_t checksum_add(uint32_t sum, const void *data, size_t len)
+{
+    const uint8_t *bytes = data;
+    uint64_t wide = sum;
+
+    for (size_t i = 0; i + 1 < len; i += 2)
+        wide += (uint32_t)bytes[i] << 8 | bytes[i + 1];
+    if (len % 2)
+        wide += (uint32_t)bytes[len - 1] << 8;
+    while (wide >> 16)
+        wide = (wide & 0xffff) + (wide >> 16);
+    return (uint32_t)wide;
+}
+
+uint16_t checksum_end(uint32_t sum)
+{
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)~sum;
+}
