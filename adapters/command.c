@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/capture.h"
 #include "adapters/impairment.h"
 #include "adapters/nets.h"
 #include "emu/device.h"
@@ -64,6 +65,20 @@ static void run_adapters(const struct commander *commander, char *words[],
                     adapter->is_ready ? "ready" : "down", endpoint_ip_text(&info.ip, ip));
     }
     command_say(answer, "ok\n");
+}
+
+static void run_capture(const struct commander *commander, char *words[],
+                        struct command_answer *answer)
+{
+    char text[COMMAND_ANSWER_MAX];
+
+    (void)words;
+    if (!commander->capture) {
+        command_say(answer, "error: there is no capture; --capture FILE makes one\n");
+        return;
+    }
+    (void)capture_describe(commander->capture, text, sizeof(text));
+    command_say(answer, "%sok\n", text);
 }
 
 static void run_link(const struct commander *commander, char *words[],
@@ -198,6 +213,7 @@ static void run_impair(const struct commander *commander, char *words[],
 
 static const struct command commands[] = {
     { "adapters", 1, "adapters", "list the adapters, their links and addresses", run_adapters },
+    { "capture", 1, "capture", "tell how many frames --capture has of each adapter", run_capture },
     { "gpio", 3, "gpio PIN 0|1|open", "drive a pin from outside, or let go of it", run_gpio },
     { "help", 1, "help", "list the commands", run_help },
     { "impair", 0, "impair [ADAPTER off|RULE]",

@@ -11,6 +11,7 @@
 #define COMMAND_LINE_MAX   256 /* with its end */
 #define COMMAND_ANSWER_MAX 4096
 
+struct capture;
 struct device;
 struct impairment;
 struct nets;
@@ -20,6 +21,7 @@ struct commander {
     struct device *device;
     struct nets *nets;
     struct impairment *impairment;
+    const struct capture *capture; /* NULL: none */
 };
 
 struct command_answer {

@@ -95,6 +95,13 @@ static const char *set_bind(struct cli *cli, const char *value, char why[WHY_MAX
     return board_bind(&cli->board, value, why);
 }
 
+static const char *set_capture(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    (void)why;
+    cli->capture = value;
+    return *value ? NULL : "it takes a file's name";
+}
+
 static const char *set_color(struct cli *cli, const char *value, char why[WHY_MAX])
 {
     static const struct choice choices[] = { { "auto", CLI_COLOR_AUTO },
@@ -187,6 +194,14 @@ static const char *set_net(struct cli *cli, const char *value, char why[WHY_MAX]
 
     cli->net_own = own;
     return wrong;
+}
+
+static const char *set_no_keys(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    (void)value;
+    (void)why;
+    cli->hides_keys = true;
+    return NULL;
 }
 
 static const char *set_profile(struct cli *cli, const char *value, char why[WHY_MAX])
@@ -439,6 +454,12 @@ static const struct option_row rows[] = {
       "networks and so on, from a YAML file or a board that is\n"
       "built in (list prints those); other options change it",
       set_board },
+    { 0, "capture", "FILE",
+      "write what goes over the adapters to a pcapng file, for\n"
+      "Wireshark: an interface for each, with what the script was\n"
+      "told as comments and with the TLS secrets to decrypt it.\n"
+      "Frames of the host's network are made up from its sockets",
+      set_capture },
     { 0, "color", "auto|always|never", "colours in the log; auto: on a terminal", set_color },
     { 0, "ctl", "PATH",
       "make a socket there by which the run can be controlled:\n"
@@ -483,6 +504,7 @@ static const struct option_row rows[] = {
       "too. Takes root, or a system that allows user namespaces;\n"
       "exit code 4 where it can't be had. Default: host",
       set_net },
+    { 0, "no-keys", NULL, "leave the TLS secrets out of --capture", set_no_keys },
     { 0, "no-sandbox", NULL, "no --sandbox, not even when CI=true is set", set_no_sandbox },
     { 0, "profile", "doc|current",
       "whose numbers: the document's (default; ETH0 is 5, USB 6)\n"

@@ -37,6 +37,8 @@ struct cli {
     const char *json;    /* a descriptor's number or a file's name; NULL: none */
     const char *ctl;     /* path of a socket to be controlled by; NULL: none */
     const char *keylog;  /* a file's name; NULL: none */
+    const char *capture; /* a file's name; NULL: none */
+    bool hides_keys;     /* --no-keys */
     bool keep_running;   /* --exit-on never */
     enum cli_sandbox sandbox;
     bool allows_tls_1_3;

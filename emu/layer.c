@@ -122,7 +122,6 @@ void layer_init(struct adapter *layer, struct adapter_ops *ops, struct adapter *
     const struct adapter_ops *theirs = below->ops;
 
     assert(!below->above);
-    assert(!below->net);
     ops->name = theirs->name;
     ops->deterministic = ops->deterministic || theirs->deterministic;
     ops->can_accept = theirs->can_accept;
@@ -133,7 +132,12 @@ void layer_init(struct adapter *layer, struct adapter_ops *ops, struct adapter *
     if (!theirs->flush && ops->flush == pass_flush)
         ops->flush = NULL;
     *layer = (struct adapter){
-        .ops = ops, .below = below, .is_ready = below->is_ready, .limits = below->limits
+        .ops = ops,
+        .net = below->net,
+        .below = below,
+        .id = below->id,
+        .is_ready = below->is_ready,
+        .limits = below->limits,
     };
     below->above = layer;
 }

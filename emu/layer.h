@@ -15,8 +15,9 @@
 extern const struct adapter_ops layer_ops;
 
 /*
- * Stand @layer on @below, which is not registered yet and is freed with it. @ops is the layer's own
- * and stays where it is; optional slots that @below lacks are taken out of it.
+ * Stand @layer on @below, which is freed with it; register @layer then, or cover @below with it
+ * (net_cover()). @ops is the layer's own and stays where it is; optional slots that @below lacks are
+ * taken out of it.
  */
 void layer_init(struct adapter *layer, struct adapter_ops *ops, struct adapter *below);
 

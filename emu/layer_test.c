@@ -140,6 +140,21 @@ static void what_is_asked_reaches_the_lowest(void **state)
     assert_int_equal(top->ops->accept(top, sid, 2), sid + 1);
 }
 
+static void a_registered_adapter_can_be_covered(void **state)
+{
+    struct net *net = &((struct fake_device *)*state)->device.net;
+    struct fake_adapter *fake = ((struct fake_device *)*state)->adapter;
+    struct deaf *deaf = deaf_new(&fake->base);
+
+    net_cover(net, &deaf->base);
+    assert_ptr_equal(net->adapters[ADAPTER_ETH0], &deaf->base);
+    assert_true(deaf->base.is_ready);
+    fake_link(fake, false);
+    assert_int_equal(deaf->heard, 1);
+    (void)net_deliver(net);
+    assert_false(deaf->base.is_ready);
+}
+
 /* NULL in an optional slot means something, and a layer must not hide it. */
 static void what_the_lower_one_cannot_do_nobody_can(void **state)
 {
@@ -169,6 +184,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_reported_passes_every_layer, fake_device_setup,
                                         fake_device_teardown),
         cmocka_unit_test_setup_teardown(what_is_asked_reaches_the_lowest, fake_device_setup,
+                                        fake_device_teardown),
+        cmocka_unit_test_setup_teardown(a_registered_adapter_can_be_covered, fake_device_setup,
                                         fake_device_teardown),
         cmocka_unit_test(what_the_lower_one_cannot_do_nobody_can),
     };

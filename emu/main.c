@@ -9,6 +9,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "adapters/capture.h"
 #include "adapters/confine.h"
 #include "adapters/ctl.h"
 #include "adapters/hostinfo.h"
@@ -32,7 +33,7 @@
 #define US_PER_MS       1000
 #define US_PER_S        1000000
 #define TRACE_MODE      0666
-#define KEYLOG_MODE     0600 /* secrets */
+#define SECRET_MODE     0600 /* of files with TLS secrets in them */
 #define DESCRIPTOR_MAX  1000000
 
 /* What a signal handler can reach, and nothing else does: the VM to be stopped. */
@@ -92,12 +93,16 @@ static void limit_cpu(uint64_t us)
     (void)setitimer(ITIMER_PROF, &limit, NULL);
 }
 
-/* A write to a pipe that nobody reads any more fails, and is told about, like any other. */
-static void ignore_broken_pipes(void)
+/*
+ * A write to a pipe that nobody reads any more fails, and is told about, like any other; and one to
+ * a file that has reached RLIMIT_FSIZE.
+ */
+static void let_writes_fail(void)
 {
     const struct sigaction ignore = { .sa_handler = SIG_IGN };
 
     (void)sigaction(SIGPIPE, &ignore, NULL);
+    (void)sigaction(SIGXFSZ, &ignore, NULL);
 }
 
 /* Sockets and the flash's files take a descriptor each; 1024, as many shells give, are soon used. */
@@ -154,11 +159,29 @@ static int open_keylog(const char *path)
         path = getenv("SSLKEYLOGFILE");
     if (!path || !*path)
         return -1;
-    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, KEYLOG_MODE);
+    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, SECRET_MODE);
     if (fd >= 0)
         return fd;
     (void)fprintf(stderr, "luatos-emu: the key log %s can't be written: %s\n", path,
                   strerror(errno));
+    return -2;
+}
+
+/*
+ * Where the capture is written; -1: nowhere. -2: it can't, which was said. A named pipe is not
+ * waited for: somebody reads from it, or there is none.
+ */
+static int open_capture(const char *path)
+{
+    int fd;
+
+    if (!path)
+        return -1;
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, SECRET_MODE);
+    if (fd >= 0)
+        return fd;
+    (void)fprintf(stderr, "luatos-emu: --capture %s: can't write it: %s\n", path,
+                  errno == ENXIO ? "nobody reads from that pipe" : strerror(errno));
     return -2;
 }
 
@@ -292,11 +315,17 @@ static bool wire(struct device *device, const struct board *board, struct termin
     return false;
 }
 
+/* Files that the run writes to; -1: not that one. */
+struct outputs {
+    int trace_fd, keylog_fd, capture_fd;
+};
+
 /* What surrounds the VM while it runs. */
 struct surroundings {
     struct nets nets;
     struct lab *lab; /* NULL: none */
     struct impairment *impairment;
+    struct capture *capture;     /* NULL: none */
     struct ctl *ctl;             /* NULL: none */
     struct terminals *terminals; /* NULL: none */
 };
@@ -318,8 +347,20 @@ static int impair(const struct cli *cli, struct device *device, struct surroundi
     return EXIT_CODE_OK;
 }
 
+static void start_capture(const struct cli *cli, struct device *device, int fd,
+                          struct surroundings *around)
+{
+    around->capture = capture_new(
+        &(struct capture_config){ .device = device, .fd = fd, .has_keys = !cli->hides_keys });
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
+        if (device->net.adapters[id])
+            capture_sockets(around->capture, (enum adapter_id)id, &cli->board.slots[id]);
+    }
+    capture_start(around->capture);
+}
+
 /* An enum exit_code: something can't be had, which was said. */
-static int surround(const struct cli *cli, struct device *device, struct vfs *vfs,
+static int surround(const struct cli *cli, struct device *device, struct vfs *vfs, int capture_fd,
                     struct surroundings *around)
 {
     struct commander commander = { .device = device, .nets = &around->nets };
@@ -345,6 +386,9 @@ static int surround(const struct cli *cli, struct device *device, struct vfs *vf
     code = impair(cli, device, around);
     if (code != EXIT_CODE_OK)
         return code;
+    if (capture_fd >= 0)
+        start_capture(cli, device, capture_fd, around);
+    commander.capture = around->capture;
     mobile_begin(&device->mobile);
     net_publish_links(&device->net);
     commander.impairment = around->impairment;
@@ -380,10 +424,10 @@ static bool enter_sandbox(const struct cli *cli, struct device *device, const ch
     return true;
 }
 
-static int run_device(const struct cli *cli, int trace_fd, int keylog_fd, struct vfs *vfs,
+static int run_device(const struct cli *cli, const struct outputs *outputs, struct vfs *vfs,
                       const char *script, struct surroundings *around)
 {
-    const struct device_config config = device_config_of(cli, trace_fd);
+    const struct device_config config = device_config_of(cli, outputs->trace_fd);
     struct device device;
     int code, rc;
 
@@ -392,9 +436,9 @@ static int run_device(const struct cli *cli, int trace_fd, int keylog_fd, struct
         (void)fprintf(stderr, "luatos-emu: can't start: %s\n", strerror(-rc));
         return EXIT_CODE_ENVIRONMENT;
     }
-    device.net.tls.keylog_fd = keylog_fd;
+    device.net.tls.keylog_fd = outputs->keylog_fd;
     device.net.tls.allows_1_3 = cli->allows_tls_1_3;
-    code = surround(cli, &device, vfs, around);
+    code = surround(cli, &device, vfs, outputs->capture_fd, around);
     if (code == EXIT_CODE_OK && !enter_sandbox(cli, &device, script))
         code = EXIT_CODE_ENVIRONMENT;
     if (code == EXIT_CODE_OK)
@@ -414,6 +458,8 @@ static int run_device(const struct cli *cli, int trace_fd, int keylog_fd, struct
     if (code == EXIT_CODE_OK && (device.log.write_error || device.trace.write_error))
         code = EXIT_CODE_LOG;
     device_close(&device);
+    if (around->capture && capture_close(around->capture) && code == EXIT_CODE_OK)
+        code = EXIT_CODE_LOG;
     return code;
 }
 
@@ -431,7 +477,7 @@ static bool take_and_drop(const struct cli *cli, struct nets *nets)
     return false;
 }
 
-static int run(const struct cli *cli, int trace_fd, int keylog_fd)
+static int run(const struct cli *cli, const struct outputs *outputs)
 {
     char script[PROJECT_PATH_MAX], why[WHY_MAX];
     struct surroundings around = { 0 };
@@ -447,7 +493,7 @@ static int run(const struct cli *cli, int trace_fd, int keylog_fd)
         (void)fprintf(stderr, "luatos-emu: %s\n", wrong);
         code = EXIT_CODE_NO_SCRIPT;
     } else {
-        code = run_device(cli, trace_fd, keylog_fd, vfs, script, &around);
+        code = run_device(cli, outputs, vfs, script, &around);
     }
     vfs_free(vfs);
     nets_close(&around.nets);
@@ -456,10 +502,10 @@ static int run(const struct cli *cli, int trace_fd, int keylog_fd)
 
 int main(int argc, char *argv[])
 {
+    struct outputs outputs;
     struct cli cli;
-    int trace_fd, keylog_fd;
 
-    ignore_broken_pipes();
+    let_writes_fail();
     allow_descriptors();
     hold_standard_descriptors();
     if (argc >= 3 && strcmp(argv[1], "ctl") == 0)
@@ -476,9 +522,10 @@ int main(int argc, char *argv[])
     case CLI_VERDICT_RUN:
         break;
     }
-    trace_fd = open_trace(cli.json);
-    keylog_fd = open_keylog(cli.keylog);
-    if (trace_fd == -2 || keylog_fd == -2)
+    outputs.trace_fd = open_trace(cli.json);
+    outputs.keylog_fd = open_keylog(cli.keylog);
+    outputs.capture_fd = open_capture(cli.capture);
+    if (outputs.trace_fd == -2 || outputs.keylog_fd == -2 || outputs.capture_fd == -2)
         return EXIT_CODE_USAGE;
-    return run(&cli, trace_fd, keylog_fd);
+    return run(&cli, &outputs);
 }

@@ -1,6 +1,8 @@
 #include "emu/net.h"
 
 #include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "emu/msgq.h"
@@ -9,7 +11,8 @@
 #include "emu/util.h"
 #include "emu/vclock.h"
 
-#define EVENTS_CAP_MIN 64
+#define EVENTS_CAP_MIN    64
+#define OBSERVED_TEXT_MAX 256
 
 void net_init(struct net *net, const struct net_config *config)
 {
@@ -55,6 +58,13 @@ void net_register(struct net *net, struct adapter *adapter, enum adapter_id id)
     net->last_number = adapter_number(net->config.profile, id);
     if (!net->is_default_chosen)
         net->default_number = adapter_number(net->config.profile, default_of(net, id));
+}
+
+void net_cover(struct net *net, struct adapter *layer)
+{
+    assert(list_is_empty(&net->netcs));
+    assert(net->adapters[layer->id] == layer->below);
+    net->adapters[layer->id] = layer;
 }
 
 struct adapter *net_adapter(const struct net *net, long long number)
@@ -143,6 +153,20 @@ bool net_take_newest(struct net *net, uint32_t tag, struct net_event *event)
     return true;
 }
 
+void net_observe(const struct net *net, const struct adapter *adapter, const struct netc *netc,
+                 const char *format, ...)
+{
+    char text[OBSERVED_TEXT_MAX];
+    va_list args;
+
+    if (!net->observer)
+        return;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    net->observer->told(net->observer, adapter, netc, text);
+}
+
 /* Tell the script: IP_READY(ip, adapter) or IP_LOSE(adapter). */
 static void publish_link(struct net *net, const struct adapter *adapter)
 {
@@ -153,11 +177,15 @@ static void publish_link(struct net *net, const struct adapter *adapter)
     trace_emit(net->config.trace, "adapter.link", "{s:s, s:b}", "adapter",
                adapter_name((enum adapter_id)adapter->id), "ready", adapter->is_ready);
     if (!adapter->is_ready) {
+        net_observe(net, adapter, NULL, "IP_LOSE %s", adapter_name((enum adapter_id)adapter->id));
         msgq_post_topic_number(net->config.msgs, "IP_LOSE", NULL, number);
         return;
     }
     adapter->ops->info(adapter, &info);
-    msgq_post_topic_number(net->config.msgs, "IP_READY", endpoint_ip_text(&info.ip, ip), number);
+    (void)endpoint_ip_text(&info.ip, ip);
+    net_observe(net, adapter, NULL, "IP_READY %s %s", ip,
+                adapter_name((enum adapter_id)adapter->id));
+    msgq_post_topic_number(net->config.msgs, "IP_READY", ip, number);
 }
 
 void net_watch(struct net *net, struct net_watcher *watcher)
@@ -228,6 +256,8 @@ size_t net_deliver(struct net *net)
         net->events_count--;
         deliver(net, &event);
     }
+    if (net->observer)
+        net->observer->delivered(net->observer);
     return count;
 }
 

@@ -34,6 +34,16 @@ struct net_watcher {
     void (*changed)(struct net_watcher *watcher, const struct adapter *adapter);
 };
 
+/* Whoever writes down what the script is told, and what is done to its links. */
+struct net_observer {
+    /* @netc is NULL where it is not about one; then, and then only, @adapter may be NULL. */
+    void (*told)(struct net_observer *observer, const struct adapter *adapter,
+                 const struct netc *netc, const char *text);
+
+    /* What had been reported in this turn was delivered. */
+    void (*delivered)(struct net_observer *observer);
+};
+
 struct net_config {
     enum profile profile;
     const struct limits *limits;
@@ -58,6 +68,7 @@ struct net {
     struct handles tags;     /* of struct sock_owner */
     struct list netcs;
     struct list watchers;
+    struct net_observer *observer; /* NULL: none */
     size_t netcs_count;
     unsigned netcs_made;
     struct list dns_queries;
@@ -81,7 +92,14 @@ void net_register(struct net *net, struct adapter *adapter, enum adapter_id id);
 /* The link of @adapter goes down now, not when the network says so: it was switched off. */
 void net_link_down(struct net *net, struct adapter *adapter);
 
+/* From now on @layer is the adapter in place of the one that it stands on; no socket is open yet. */
+void net_cover(struct net *net, struct adapter *layer);
+
 void net_watch(struct net *net, struct net_watcher *watcher);
+
+/* For the observer, if there is one: "netc 3 ON_LINE 0", "IP_LOSE LWIP_ETH". */
+void net_observe(const struct net *net, const struct adapter *adapter, const struct netc *netc,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Tell the script which adapters are ready: once, before it runs. */
 void net_publish_links(struct net *net);

@@ -734,6 +734,8 @@ static void tell_script(struct netc *netc, enum netc_report report, int param)
     netc_debug(netc, "event %s %d", report_names[report], param);
     trace_emit(netc->net->config.trace, "netc.event", "{s:i, s:s, s:i}", "netc", (int)netc->serial,
                "event", report_names[report], "param", param);
+    net_observe(netc->net, netc->adapter, netc, "netc %u %s %d", netc->serial, report_names[report],
+                param);
     msgq_post(netc->net->config.msgs, &msg);
 }
 

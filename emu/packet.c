@@ -60,6 +60,15 @@ static bool is_whole(const struct part *part)
     return part->len == part->total;
 }
 
+struct packet_way packet_way_back(const struct packet_way *way)
+{
+    struct packet_way back = { .from = way->to, .to = way->from, .id = way->id };
+
+    memcpy(back.from_mac, way->to_mac, PACKET_MAC_LEN);
+    memcpy(back.to_mac, way->from_mac, PACKET_MAC_LEN);
+    return back;
+}
+
 void packet_group_mac(const struct endpoint *to, const uint8_t next[PACKET_MAC_LEN],
                       uint8_t mac[PACKET_MAC_LEN])
 {

@@ -33,6 +33,8 @@ struct packet_way {
     uint16_t id; /* IPv4's identification, and IPv6's of fragments */
 };
 
+struct packet_way packet_way_back(const struct packet_way *way);
+
 struct packet_tcp {
     uint32_t sequence, acknow;
     uint8_t flags;

@@ -31,9 +31,11 @@ struct log;
 /* What several connections share. One per device. */
 struct tls_env {
     struct log *log;
-    int log_level;   /* of socket.sslLog: 0 nothing, 1 errors, 2 states, 3 messages, 4 bytes */
-    int keylog_fd;   /* NSS key log format; -1: none */
-    bool allows_1_3; /* the board's choice */
+    int log_level; /* of socket.sslLog: 0 nothing, 1 errors, 2 states, 3 messages, 4 bytes */
+    int keylog_fd; /* NSS key log format; -1: none */
+    void (*keylog)(void *ctx, const char *line, size_t len); /* likewise; NULL: none */
+    void *keylog_ctx;
+    bool allows_1_3;                  /* the board's choice */
     struct tls_context *contexts;     /* most recently used first */
     struct bio_method_st *bio_method; /* OpenSSL's view of tls_io; NULL before it is needed */
 };

@@ -34,10 +34,14 @@ static void write_keylog(const SSL *ssl, const char *line)
     char text[TLS_WHY_MAX];
     int len;
 
-    if (env->keylog_fd < 0)
+    if (env->keylog_fd < 0 && !env->keylog)
         return;
     len = snprintf(text, sizeof(text), "%s\n", line);
     if (len <= 0 || (size_t)len >= sizeof(text))
+        return;
+    if (env->keylog)
+        env->keylog(env->keylog_ctx, text, (size_t)len);
+    if (env->keylog_fd < 0)
         return;
     if (fd_write_all(env->keylog_fd, text, (size_t)len))
         return;

@@ -1,0 +1,53 @@
+/*
+ * capture: what goes over the adapters, written to a pcapng file while it happens.
+ *
+ * An interface of the file stands for each adapter, named as LuatOS names it. Of links that are the
+ * emulator's own the frames are the true ones (capture_link.c). Elsewhere, on the host's network,
+ * they are made up from what the adapter's sockets send and get (capture_sockets.c): valid, but with
+ * Ethernet addresses, sequence numbers and acknowledgements of our own.
+ *
+ * What a turn has brought is written at its end, and what the script sent before the loop sleeps:
+ * secrets first, then the frames in the order of their times. A frame carries as comments what the script was told about it:
+ * "netc 3 ON_LINE 0". What no frame is there for ("IP_LOSE LWIP_ETH") goes to the next one, with how
+ * long ago that was, or to the statistics at the end.
+ *
+ * Times are those of the device's clock, on the calendar that it had when the capture began: they
+ * never jump.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "emu/adapter_table.h"
+
+#define CAPTURE_MTU_MIN 576
+
+struct board_slot;
+struct capture;
+struct device;
+
+struct capture_config {
+    struct device *device;
+    int fd;           /* where it is written; closed by the capture */
+    bool has_keys;    /* TLS secrets are written too */
+    const char *what; /* about the run, for people; may be NULL */
+};
+
+struct capture *capture_new(const struct capture_config *config);
+
+/* Capture an adapter that is registered and has no sockets yet, at socket level. */
+void capture_sockets(struct capture *capture, enum adapter_id id, const struct board_slot *slot);
+
+/* After the last adapter was given: write what the file begins with. */
+void capture_start(struct capture *capture);
+
+/* For people: the frames of each adapter, one a line. Returns the length, less than @cap. */
+size_t capture_describe(const struct capture *capture, char text[], size_t cap);
+
+/*
+ * Write what is left, after the device was closed. 0, or the errno of the write that failed; what
+ * follows that was not written.
+ */
+int capture_close(struct capture *capture);
