@@ -12,6 +12,7 @@ import pytest
 
 from conftest import ROOT
 from peers import until
+from test_nat import BOARD, client, machine  # noqa: F401
 
 DEMO = ROOT / "scripts/demo/exnetif/main.lua"
 OWN = ["--net", "own", "--lab"]
@@ -348,6 +349,61 @@ def test_closing_one_leaves_the_others(own, tasks):
 def test_version_is_a_date(tasks):
     done = tasks.run('show("version", require("exnetif").version())')
     assert re.fullmatch(r"\d{12}", done.texts("version")[0])
+
+
+# ---- clients of one adapter by another ---------------------------------------------------------------
+
+
+def test_clients_of_the_access_point_reach_the_internet_by_4g(emu, machine, client):  # noqa: F811
+    """setproxy(socket.LWIP_AP, socket.LWIP_GP, {ssid, password}): true; the access point is at
+    192.168.4.1, and the server sees the address of 4G. close(true) ends it."""
+    server = machine.peers.tcp_server(host="10.5.0.1")
+    with emu.start("""
+local exnetif = require "exnetif"
+sys.taskInit(function()
+    log.info("proxy", exnetif.setproxy(socket.LWIP_AP, socket.LWIP_GP, {
+        ssid = "Hotspot", password = "password123", ap_opts = { hidden = false, max_conn = 4 },
+        channel = 6 }))
+    log.info("ip", socket.localIP(socket.LWIP_AP))
+    sys.subscribe("IP_LOSE", function(id) log.info("lose", id) end)
+    gpio.setup(7, function() exnetif.close(true) log.info("closed") end, gpio.PULLUP, gpio.FALLING)
+end)
+sys.run()
+""", *BOARD, "--ctl", machine.directory / "ctl", netns=machine) as run:
+        run.wait_log("proxy", "true")
+        assert run.wait_log("ip").startswith("192.168.4.1 255.255.255.0")
+        client.ask("connect", "10.5.0.1", server.port)
+        assert server.accept().remote[0] == "10.5.0.2"
+        ctl(emu, machine.directory / "ctl", "gpio", "7", "0")
+        run.wait_log("closed")
+        run.wait_log("lose", "3")
+        assert client.ask("try", "10.5.0.1", server.port) == "no"
+        run.stop()
+
+
+def test_clients_of_ethernet_go_out_by_wifi_and_change_it(own, tasks):
+    """setproxy(LWIP_ETH, LWIP_STA, {..., main_adapter = {ssid, password}}): both are brought up, and
+    the clients' side has the address that is given. switch_upstream_wifi: another one."""
+    done = tasks.run("""
+        local exnetif = require "exnetif"
+        show("proxy", exnetif.setproxy(socket.LWIP_ETH, socket.LWIP_STA, {
+            tp = netdrv.CH390, opts = { spi = 1, cs = 12 }, ethpower_en = 140,
+            adapter_addr = "192.168.6.1", adapter_gw = { 192, 168, 6, 1 },
+            main_adapter = { ssid = "luatos-lab", password = "12345678" } }))
+        show("ip", socket.localIP(socket.LWIP_ETH))
+        show("sta", wlan.ready())
+        show("switch", exnetif.switch_upstream_wifi{ ssid = "luatos-open", password = "" })
+        show("info", wlan.getInfo().bssid)
+        show("none", exnetif.switch_upstream_wifi{})
+        exnetif.close(true)
+        show("down", netdrv.ready(socket.LWIP_ETH))
+        show("gone", exnetif.switch_upstream_wifi{ ssid = "luatos-lab" })
+    """, *OWN)
+    assert done.texts("proxy") == ["true"] and done.texts("sta") == ["true"]
+    assert done.texts("ip") == ["192.168.6.1 255.255.255.0 0.0.0.0 nil"]
+    assert done.texts("switch") == ["true"] and done.texts("info") == ["024C41420002"]
+    assert done.texts("none") == ["false"] and done.texts("gone") == ["false"]
+    assert done.texts("down") == ["false"]
 
 
 # ---- by an ordinary user -----------------------------------------------------------------------------
