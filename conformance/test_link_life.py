@@ -142,7 +142,6 @@ def test_a_cable_that_is_gone_for_good(emu, cables):
         run.stop()
 
 
-@pytest.mark.requirement("SOCK-DFT-005", revision=1, kind="positive")
 def test_dft_and_close_all_know_one_adapter_from_another(emu, cables):
     """dft() stays what it is when its adapter is down; close_all(id) closes that one's controls."""
     eth = cables.peers.tcp_server(host="10.4.0.1")

@@ -189,7 +189,8 @@ def test_ctl_pulls_the_cable_of_an_adapter_on_the_host(emu, controlled):
 
 def test_ctl_lists_its_commands(emu, controlled):
     help_text = ctl(emu, controlled.ctl, "help").stdout
-    assert re.findall(r"^(\w+)", help_text, re.M) == ["adapters", "gpio", "help", "impair", "link"]
+    assert re.findall(r"^(\w+)", help_text, re.M) == ["adapters", "capture", "gpio", "help", "impair",
+                                                      "link"]
 
 
 @pytest.mark.parametrize("words, why", [

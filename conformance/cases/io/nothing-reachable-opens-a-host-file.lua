@@ -40,7 +40,7 @@ if debug.getregistry then
 end
 
 -- Functions that wait, end the run, or change what the test stands on.
-for _, library in ipairs({ sys, rtos, coroutine, debug, timer, log }) do
+for _, library in ipairs({ sys, rtos, coroutine, debug, timer, log, pm, wdt }) do
     for _, f in pairs(library) do
         if type(f) == "function" then
             skip[f] = true
