@@ -375,14 +375,22 @@ static struct span data_arg(lua_State *L, int arg)
     return buff ? (struct span){ "", 0 } : check_span(L, arg);
 }
 
+/* A number, of which a module takes 16 bits; what is no number of such a size is 0. */
+static uint16_t u16_arg(lua_State *L, int arg)
+{
+    lua_Number number = luaL_optnumber(L, arg, 0);
+
+    return number > INT32_MIN && number < INT32_MAX ? (uint16_t)(int32_t)number : 0;
+}
+
 /* crc16(name, data, poly, initial, final, reflect in, reflect out): the latter for USER-DEFINED. */
 static int crypto_crc16(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
     const struct crc_model own = { 16,
-                                   (uint16_t)(lua_Integer)luaL_optnumber(L, 3, 0),
-                                   (uint16_t)(lua_Integer)luaL_optnumber(L, 4, 0),
-                                   (uint16_t)(lua_Integer)luaL_optnumber(L, 5, 0),
+                                   u16_arg(L, 3),
+                                   u16_arg(L, 4),
+                                   u16_arg(L, 5),
                                    luaL_optnumber(L, 6, 0) != 0,
                                    luaL_optnumber(L, 7, 0) != 0 };
     const struct crc_model *model = strcmp(name, "USER-DEFINED") == 0 ? &own : crc16_model(name);
