@@ -207,10 +207,15 @@ def gcm(data, iv, aad):
 def test_gcm_has_a_tag(emu):
     """The second result; argument 6 when decrypting. What it covers besides is always the same 16
     bytes: that is LuatOS's, and its servers know."""
+    message = "Hello, LuaTools! This is a test message for GCM encryption."  # testcase/unit/crypto
+    known = ("B23DD8E88600EEEE384EECC036ED5DDF51AB7CBCC73A3B53E2B63155867CDC4459C82F00070970609040B880AED39353"
+             "A3F2DDD1D90E2284D26544")
     secret, tag = gcm(TEXT, IV[:12], AAD)
     wrong = bytes([tag[0] ^ 1]) + tag[1:]
     args = f'{lua(KEY)}, {lua(IV[:12])}'
     done = check(emu, {
+        f'(crypto.cipher_encrypt("AES-128-GCM", "NONE", "{message}", {lua(KEY)}, "abcdef9876543210")):toHex()':
+            f"{known} {len(known)}",
         f'select(2, crypto.cipher_encrypt("AES-128-GCM", "NONE", {lua(TEXT)}, {args})) == {lua(tag)}': "true",
         f'(crypto.cipher_encrypt("AES-128-GCM", "NONE", {lua(TEXT)}, {args})) == {lua(secret)}': "true",
         f'crypto.cipher_decrypt("AES-128-GCM", "NONE", {lua(secret)}, {args}, {lua(tag)})': TEXT.decode(),
@@ -243,22 +248,31 @@ def test_what_is_wrong_with_a_cipher_is_logged(emu):
 
 
 def test_checksums(emu):
-    """CRC-16 by name or by parameters, CRC-32, CRC-8, CRC-7 (at the top of its byte), sums."""
+    """CRC-16 by name or by parameters, CRC-32, CRC-8, CRC-7, sums. Those of long texts are LuatOS's own
+    test's, testcase/unit/crypto."""
     check(emu, {
         'crypto.crc16("MODBUS", "123456789")': str(0x4B37),
         'crypto.crc16("IBM", "123456789")': str(0xBB3D),
-        'crypto.crc16("USER-DEFINED", "123456789", 0x8005, 0xffff, 0, 1, 1)': str(0x4B37),
+        'crypto.crc16("USER-DEFINED", "123456789", 0x8005, 0xffff, 0, 1, 0)': str(0x4B37),
+        'crypto.crc16("USER-DEFINED", "123456789", 0x8005, 0xffff, 0, 1)': str(0x4B37),
+        'crypto.crc16("MAXIM", "123456sdfdsfdsfdsffdsfdsfsdfs1234")': str(0xEC06),
+        'crypto.crc16("DNP", "123456sdfdsfdsfdsffdsfdsfsdfs1234")': str(0x194D),
         'crypto.crc16("USER-DEFINED", "123456789", 0x1021, 0xffff)': str(0x29B1),
         'crypto.crc16("NONE", "123456789")': "0",
         'crypto.crc16("MODBUS")': "raises: string expected, got no value",
         'crypto.crc16_modbus("123456789")': str(0x4B37),
         'crypto.crc16_modbus("6789", crypto.crc16_modbus("12345"))': str(0x4B37),
         'crypto.crc32("123456789")': str(0xCBF43926),
+        'crypto.crc32("123a456", 0xFFFFFFFF, 0x04C11DB7, 0xFFFFFFFF)': str(0xF1389F6D),
+        'crypto.crc32("123456789", 0xFFFFFFFF, 0x1EDC6F41)': str(0xE3069283),  # CRC-32C
+        'crypto.crc32("123456789", 0, 0x04C11DB7, 0)': str(zlib.crc32(b"123456789", 0xffffffff) ^ 0xffffffff),
         f'crypto.crc32({lua(TEXT)})': str(zlib.crc32(TEXT)),
         'crypto.crc8("123456789")': str(0xF4),
         'crypto.crc8("123456789", 0x31, 0xff, false)': str(0xF7),
         'crypto.crc8("123456789", 0x31, 0, true)': str(0xA1),
-        'crypto.crc7("123456789", 0x89)': str(0x75 << 1),
+        'crypto.crc8("123456", 0x07, 0xff, true)': str(0x57),
+        'crypto.crc7("123456789", 0x89)': str(0x75),
+        'crypto.crc7("hello", 0x09, 0), crypto.crc7("hello")': f"{0x22} {0x40}",
         'crypto.checksum("OK")': str(ord("O") ^ ord("K")),
         'crypto.checksum("OK", 1)': str((ord("O") + ord("K")) & 0xff),
         'crypto.checksum(("x"):rep(300), 1)': str(300 * ord("x") & 0xff),
@@ -292,6 +306,7 @@ def test_one_time_passwords(emu):
         f'crypto.totp("{secret}", 59)': "287082",
         f'crypto.totp("{secret}", 1111111109)': "81804",
         f'crypto.totp("{secret}", 20000000000)': "353130",
+        'crypto.totp("asdfassdfasdfass", 1764924906)': "702358",
         f'crypto.totp("{secret}") == crypto.totp("{secret}", os.time())': "true",
         'crypto.totp()': "raises: string expected, got no value",
     }, "--time", "virtual")

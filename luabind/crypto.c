@@ -383,16 +383,13 @@ static uint16_t u16_arg(lua_State *L, int arg)
     return number > INT32_MIN && number < INT32_MAX ? (uint16_t)(int32_t)number : 0;
 }
 
-/* crc16(name, data, poly, initial, final, reflect in, reflect out): the latter for USER-DEFINED. */
+/* crc16(name, data, poly, initial, final, reflected): the latter for USER-DEFINED. */
 static int crypto_crc16(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
-    const struct crc_model own = { 16,
-                                   u16_arg(L, 3),
-                                   u16_arg(L, 4),
-                                   u16_arg(L, 5),
-                                   luaL_optnumber(L, 6, 0) != 0,
-                                   luaL_optnumber(L, 7, 0) != 0 };
+    bool is_reflected = luaL_optnumber(L, 6, 0) != 0;
+    const struct crc_model own = { 16,           u16_arg(L, 3), u16_arg(L, 4), u16_arg(L, 5),
+                                   is_reflected, is_reflected };
     const struct crc_model *model = strcmp(name, "USER-DEFINED") == 0 ? &own : crc16_model(name);
     struct span data;
 
@@ -413,10 +410,18 @@ static int crypto_crc16_modbus(lua_State *L)
     return 1;
 }
 
+/* crc32(data, start, poly, final) */
 static int crypto_crc32(lua_State *L)
 {
-    static const struct crc_model model = { 32, CRC32_POLY, UINT32_MAX, UINT32_MAX, true, true };
     const struct span data = check_span(L, 1);
+    const struct crc_model model = {
+        .width = 32,
+        .init = crc_reflect((uint32_t)luaL_optinteger(L, 2, UINT32_MAX), 32),
+        .poly = (uint32_t)luaL_optinteger(L, 3, CRC32_POLY),
+        .xor_out = (uint32_t)luaL_optinteger(L, 4, UINT32_MAX),
+        .reflects_in = true,
+        .reflects_out = true,
+    };
 
     lua_pushinteger(L, crc_compute(&model, data.data, data.len));
     return 1;
@@ -439,7 +444,6 @@ static int crypto_crc8(lua_State *L)
     return 1;
 }
 
-/* The seven bits stand at the top of the byte. */
 static int crypto_crc7(lua_State *L)
 {
     const struct span data = check_span(L, 1);
@@ -447,7 +451,7 @@ static int crypto_crc7(lua_State *L)
                                      .poly = (uint32_t)luaL_optinteger(L, 2, CRC7_POLY) & 0x7f,
                                      .init = (uint32_t)luaL_optinteger(L, 3, 0) & 0x7f };
 
-    lua_pushinteger(L, crc_compute(&model, data.data, data.len) << 1);
+    lua_pushinteger(L, crc_compute(&model, data.data, data.len));
     return 1;
 }
 
