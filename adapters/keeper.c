@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "adapters/keeper_priv.h"
+#include "emu/fdio.h"
 #include "emu/util.h"
 
 #define NAMED_FOLDER "/run/netns/" /* ip-netns(8) */
@@ -31,20 +32,9 @@ union descriptor_control {
     struct cmsghdr align;
 };
 
-/* sendmsg() only reads it. */
-static struct iovec iov_of(const void *data, size_t len)
-{
-    union {
-        const void *in;
-        void *out;
-    } pun = { .in = data };
-
-    return (struct iovec){ pun.out, len };
-}
-
 int keeper_send_reply(int to, const struct reply *reply, int fd)
 {
-    struct iovec iov = iov_of(reply, sizeof(*reply));
+    struct iovec iov = fd_iovec(reply, sizeof(*reply));
     union descriptor_control control = { 0 };
     struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 

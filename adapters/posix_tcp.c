@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "adapters/posix_priv.h"
+#include "emu/fdio.h"
 #include "emu/limits.h"
 #include "emu/util.h"
 #include "emu/vclock.h"
@@ -167,7 +168,7 @@ static ssize_t send_stamped(struct psock *sock, const void *data, size_t len)
 {
     const uint32_t options = SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY;
     const uint32_t stamp = SOF_TIMESTAMPING_TX_ACK;
-    struct iovec iov = { (void *)(uintptr_t)data, len };
+    struct iovec iov = fd_iovec(data, len);
     union {
         char bytes[CMSG_SPACE(sizeof(uint32_t))];
         struct cmsghdr align;

@@ -39,3 +39,13 @@ void fd_linger(int fd, int ms)
     while (ms-- > 0 && fd_is_readable(fd))
         (void)poll(NULL, 0, 1);
 }
+
+struct iovec fd_iovec(const void *data, size_t len)
+{
+    union {
+        const void *in;
+        void *out;
+    } pun = { .in = data };
+
+    return (struct iovec){ pun.out, len };
+}

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/uio.h>
 
 /*
  * Write all of it, whatever the descriptor is: interrupted writes go on, a non-blocking one is
@@ -17,3 +18,6 @@ bool fd_is_readable(int fd);
  * Wait until nothing is left to be read from @fd, which somebody else does; but for @ms at the most.
  */
 void fd_linger(int fd, int ms);
+
+/* For sendmsg(2) and the like, which only read it. */
+struct iovec fd_iovec(const void *data, size_t len);

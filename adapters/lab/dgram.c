@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "adapters/lab/lab_priv.h"
+#include "emu/fdio.h"
 #include "emu/trace.h"
 #include "emu/util.h"
 
@@ -17,7 +18,7 @@ union pktinfo_control {
 
 void lab_dgram_send(const struct lab_dgram *dgram, const void *data, size_t len)
 {
-    struct iovec iov = { (void *)(uintptr_t)data, len };
+    struct iovec iov = fd_iovec(data, len);
     union pktinfo_control control = { 0 };
     struct in_pktinfo info = { 0 };
     struct sockaddr_in sa;
