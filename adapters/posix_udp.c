@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "adapters/posix_priv.h"
+#include "emu/fdio.h"
 #include "emu/limits.h"
 #include "emu/util.h"
 
@@ -145,6 +146,39 @@ static bool is_lost(int error)
     return error != EAGAIN && error != EMSGSIZE;
 }
 
+static bool is_limited_broadcast(const struct endpoint *to)
+{
+    static const uint8_t ones[] = { 0xff, 0xff, 0xff, 0xff }; /* RFC 919 7 */
+
+    return to->family == IP_FAMILY_V4 && memcmp(to->addr, ones, sizeof(ones)) == 0;
+}
+
+union pktinfo_control {
+    char buf[CMSG_SPACE(sizeof(struct in_pktinfo))];
+    struct cmsghdr align;
+};
+
+/* By the adapter's own interface, as lwIP does, whether a route leads there or not: ip(7). */
+static ssize_t broadcast(const struct psock *sock, struct iovec iov, struct sockaddr_storage *sa,
+                         socklen_t sa_len)
+{
+    const struct in_pktinfo info = { .ipi_ifindex = sock->posix->link.ifindex };
+    union pktinfo_control control = { 0 };
+    struct msghdr msg = { .msg_name = sa,
+                          .msg_namelen = sa_len,
+                          .msg_iov = &iov,
+                          .msg_iovlen = 1,
+                          .msg_control = control.buf,
+                          .msg_controllen = sizeof(control.buf) };
+    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+    cmsg->cmsg_level = IPPROTO_IP;
+    cmsg->cmsg_type = IP_PKTINFO;
+    cmsg->cmsg_len = CMSG_LEN(sizeof(info));
+    memcpy(CMSG_DATA(cmsg), &info, sizeof(info));
+    return sendmsg(sock->conn.fd, &msg, MSG_NOSIGNAL);
+}
+
 static ssize_t send_to(const struct psock *sock, const void *data, size_t len,
                        const struct endpoint *to)
 {
@@ -153,7 +187,11 @@ static ssize_t send_to(const struct psock *sock, const void *data, size_t len,
 
     if (!to && sock->is_joined)
         return send(sock->conn.fd, data, len, MSG_NOSIGNAL);
-    sa_len = endpoint_to_sockaddr(to ? to : &sock->peer, &sa);
+    if (!to)
+        to = &sock->peer;
+    sa_len = endpoint_to_sockaddr(to, &sa);
+    if (sock->posix->link.ifindex && is_limited_broadcast(to))
+        return broadcast(sock, fd_iovec(data, len), &sa, sa_len);
     return sendto(sock->conn.fd, data, len, MSG_NOSIGNAL, (struct sockaddr *)&sa, sa_len);
 }
 
