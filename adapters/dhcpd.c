@@ -17,7 +17,7 @@
 struct dhcpd {
     struct dhcpd_config config;
     struct dhcp_server server;
-    struct loop_fd source;
+    struct loop_fd source; /* fd -1: it has given way */
 };
 
 /* ---- a message ---------------------------------------------------------------------------------------- */
@@ -66,13 +66,24 @@ static void serve(struct dhcpd *dhcpd, const uint8_t *data, size_t len)
 
     if (!dhcp_read(data, len, &msg) || msg.is_reply)
         return;
-    if (dhcpd->config.is_silenced && dhcpd->config.is_silenced(dhcpd->config.ctx))
-        return;
     has_reply = dhcp_server_handle(&dhcpd->server, &msg, &reply);
     if (has_reply)
         answer(dhcpd, &reply);
     trace_served(dhcpd, &msg, has_reply ? &reply : NULL);
     tell(dhcpd, &msg, has_reply ? &reply : NULL, leases_before);
+}
+
+/*
+ * The port is the other's alone from now on: of what is sent to one address the kernel gives a
+ * socket of one interface, as ours is, everything.
+ */
+static void give_way(struct dhcpd *dhcpd)
+{
+    if (dhcpd->source.fd < 0)
+        return;
+    loop_remove(dhcpd->config.loop, &dhcpd->source);
+    close(dhcpd->source.fd);
+    dhcpd->source.fd = -1;
 }
 
 static void on_datagrams(struct loop_fd *source, uint32_t events)
@@ -81,6 +92,10 @@ static void on_datagrams(struct loop_fd *source, uint32_t events)
     uint8_t data[DHCP_MSG_MAX];
 
     (void)events;
+    if (dhcpd->config.is_silenced && dhcpd->config.is_silenced(dhcpd->config.ctx)) {
+        give_way(dhcpd);
+        return;
+    }
     for (int round = 0; round < ROUNDS_MAX; round++) {
         ssize_t n = recv(source->fd, data, sizeof(data), 0);
 
@@ -138,7 +153,6 @@ int dhcpd_open(struct dhcpd **out, const struct dhcpd_config *config)
 
 void dhcpd_close(struct dhcpd *dhcpd)
 {
-    loop_remove(dhcpd->config.loop, &dhcpd->source);
-    close(dhcpd->source.fd);
+    give_way(dhcpd);
     free(dhcpd);
 }

@@ -25,7 +25,7 @@ struct dhcpd_config {
     char ifname[IFNAMSIZ];
     struct dhcp_server_config server;
 
-    /* Optional. Is somebody else the server of this link at present? */
+    /* Optional. Has somebody else become the server of this link? Then this one ends. */
     bool (*is_silenced)(void *ctx);
 
     /* Optional. A client has come and has @ip, or has given it back. */

@@ -10,15 +10,38 @@
 RFC 2131 and 2132, written for the tests and not from the emulator's code.
 """
 
+import random
+import shutil
 import socket
 import struct
+import subprocess
 import threading
+
+import pytest
 
 COOKIE = 0x63825363
 DISCOVER, OFFER, REQUEST, DECLINE, ACK, NAK, RELEASE, INFORM = range(1, 9)
 NAMES = {DISCOVER: "DISCOVER", REQUEST: "REQUEST", DECLINE: "DECLINE", RELEASE: "RELEASE",
          INFORM: "INFORM", OFFER: "OFFER", ACK: "ACK", NAK: "NAK"}
 BROADCAST = "255.255.255.255"
+
+
+def udhcpc(command, interface, directory, *args):
+    """{name: value} of what busybox's client was given on an interface; {} when it was given nothing.
+    command: what makes an argv run where the interface is."""
+    busybox = shutil.which("busybox")
+    if not busybox:
+        pytest.skip("needs busybox")
+    script, out = directory / "udhcpc.sh", directory / f"udhcpc-{random.random()}"
+    script.write_text('#!/bin/sh\nenv > "$OUT/$1"\n')
+    script.chmod(0o755)
+    out.mkdir()
+    subprocess.run(command(["env", f"OUT={out}", busybox, "udhcpc", "-i", interface, "-f", "-n", "-q",
+                            "-s", str(script), *args]),
+                   check=False, timeout=150, capture_output=True)
+    if not (out / "bound").exists():
+        return {}
+    return dict(line.split("=", 1) for line in (out / "bound").read_text().splitlines() if "=" in line)
 
 
 def ip4(text):

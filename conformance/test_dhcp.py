@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dhcp_peer import OFFER, DhcpServer
+from dhcp_peer import OFFER, DhcpServer, udhcpc
 from peers import until
 
 EVENTS = """
@@ -339,3 +339,76 @@ def test_a_killed_emulator_leaves_no_address(emu, cable):
         run.process.wait()
         until(lambda: addresses(cable) == [], "end of the address")
         run.kill()
+
+
+# ---- serving: the clients of an access point -------------------------------------------------------
+
+ACCESS_POINT = """
+sys.subscribe("WLAN_AP_INC", function(event, mac) log.info("client", event, mac:toHex()) end)
+sys.subscribe("IP_READY", function(ip, adapter)
+    if adapter == socket.LWIP_AP then log.info("ready", ip) end
+end)
+sys.taskInit(function()
+    wlan.init()
+    log.info("ap", wlan.createAP("luatos1234", "12341234"))
+    %s
+end)
+sys.run()
+"""
+
+
+@pytest.fixture
+def air(netns):
+    """The other end of LWIP_AP's link, where a client is: "ap0"."""
+    return netns
+
+
+def access_point(emu, air, then="", *args):
+    return emu.start(ACCESS_POINT % then, "--bind", "LWIP_AP=veth:peer=ap0,ip=192.168.4.1/24",
+                     "--exit-on", "never", *args, netns=air)
+
+
+def test_clients_of_an_access_point_are_given_addresses(emu, air, tmp_path):
+    """createAP: the module itself is router and DHCP server; WLAN_AP_INC tells of the client."""
+    with access_point(emu, air) as run:
+        run.wait_log("ready", "192.168.4.1")
+        lease = udhcpc(air.command, "ap0", tmp_path)
+        again = udhcpc(air.command, "ap0", tmp_path)
+        run.wait_log("client")
+        done = run.stop()
+    assert lease["ip"] == again["ip"] and re.fullmatch(r"192\.168\.4\.\d+", lease["ip"])
+    assert lease["subnet"] == "255.255.255.0"
+    assert lease["router"] == lease["dns"] == lease["serverid"] == "192.168.4.1"
+    assert [text.split()[0] for text in done.texts("client")] == ["CONNECTED"]
+    served = done.events("dhcp.serve", link="LWIP_AP")
+    assert [event["reply"] for event in served[:2]] == ["OFFER", "ACK"]
+
+
+def test_a_script_that_serves_the_clients_is_alone_with_it(emu, air, tmp_path):
+    """createAP, then dhcpsrv, as published scripts do: only dhcpsrv answers."""
+    then = """local server = require("dhcpsrv").create({ adapter = socket.LWIP_AP,
+        ack_cb = function(ip) log.info("ack", ip) end })
+    log.info("server", server ~= nil)"""
+    with access_point(emu, air, then) as run:
+        run.wait_log("server", "true")
+        run.wait_log("ready", "192.168.4.1")
+        lease = udhcpc(air.command, "ap0", tmp_path)
+        run.wait_log("ack")
+        done = run.stop()
+    assert lease["ip"] == "192.168.4.100" and lease["lease"] == "7680"
+    assert done.texts("ack") == ["192.168.4.100"]
+    assert not done.events("dhcp.serve")
+
+
+def test_an_access_point_can_be_stopped_and_made_again(emu, air, tmp_path):
+    """stopAP ends it, and createAP begins anew."""
+    then = """sys.waitUntil("IP_READY")
+    log.info("stop", wlan.stopAP())
+    sys.waitUntil("IP_LOSE")
+    log.info("again", wlan.createAP("luatos1234", "12341234"))"""
+    with access_point(emu, air, then) as run:
+        run.wait_log("again", "true")
+        run.wait_log("ready", "192.168.4.1", count=2)
+        assert udhcpc(air.command, "ap0", tmp_path)["serverid"] == "192.168.4.1"
+        done = run.stop()
+    assert done.texts("stop") == ["true"]

@@ -1,7 +1,6 @@
 """dhcpsrv, dnsproxy and httpdns: against udhcpc, glibc's resolver, dnsmasq and an HTTP server."""
 
 import random
-import shutil
 import struct
 import subprocess
 import threading
@@ -9,6 +8,7 @@ import threading
 import pytest
 
 import netns as netns_module
+from dhcp_peer import udhcpc
 
 MAC = "02:00:00:00:00:07"
 
@@ -51,9 +51,6 @@ class Station:
         netns.run("ip", "link", "set", "ap-peer", "netns", str(self.holder.pid))
         self.run("ip", "link", "set", "ap-peer", "address", MAC)
         self.run("ip", "link", "set", "ap-peer", "up")
-        self.script = directory / "udhcpc.sh"
-        self.script.write_text('#!/bin/sh\nenv > "$OUT/$1"\n')
-        self.script.chmod(0o755)
 
     def command(self, *argv):
         return self.netns.command(["nsenter", f"--net=/proc/{self.holder.pid}/ns/net", *argv])
@@ -62,18 +59,7 @@ class Station:
         subprocess.run(self.command(*argv), check=True)
 
     def udhcpc(self, *args):
-        """{name: value} of what udhcpc was given; {} when it was given nothing."""
-        busybox = shutil.which("busybox")
-        if not busybox:
-            pytest.skip("needs busybox")
-        out = self.directory / f"udhcpc-{random.random()}"
-        out.mkdir()
-        subprocess.run(self.command("env", f"OUT={out}", busybox, "udhcpc", "-i", "ap-peer", "-f", "-n", "-q",
-                                    "-s", str(self.script), *args),
-                       check=False, timeout=150, capture_output=True)
-        if not (out / "bound").exists():
-            return {}
-        return dict(line.split("=", 1) for line in (out / "bound").read_text().splitlines() if "=" in line)
+        return udhcpc(lambda argv: self.command(*argv), "ap-peer", self.directory, *args)
 
     def close(self):
         self.holder.stdin.close()

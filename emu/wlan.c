@@ -6,6 +6,7 @@
 
 #include "emu/device.h"
 #include "emu/links.h"
+#include "emu/log.h"
 #include "emu/msgq.h"
 #include "emu/trace.h"
 #include "emu/util.h"
@@ -276,6 +277,16 @@ void wlan_tell_client(struct wlan *wlan, const uint8_t mac[BOARD_MAC_LEN], bool 
                                             topic_bytes(mac, BOARD_MAC_LEN) } });
 }
 
+/* With addresses, unless the script does it. */
+static void serve_clients(const struct wlan *wlan)
+{
+    int rc = links_serve_dhcp(wlan->device, ADAPTER_AP, true);
+
+    if (rc < 0)
+        log_say(&wlan->device->log, "LWIP_AP: its clients are given no addresses: %s",
+                strerror(-rc));
+}
+
 int wlan_start_ap(struct wlan *wlan, const struct wlan_ap_config *config)
 {
     int given, rc;
@@ -285,6 +296,8 @@ int wlan_start_ap(struct wlan *wlan, const struct wlan_ap_config *config)
     rc = links_power(wlan->device, ADAPTER_AP, true);
     if (rc < 0)
         return rc;
+    if (given == 0)
+        serve_clients(wlan);
     wlan->is_ap = true;
     memcpy(wlan->ap_ssid, config->ssid, sizeof(wlan->ap_ssid));
     if (wlan->mode == WLAN_MODE_STATION)
@@ -297,6 +310,7 @@ int wlan_stop_ap(struct wlan *wlan)
 {
     if (wlan->is_ap) {
         wlan->is_ap = false;
+        (void)links_serve_dhcp(wlan->device, ADAPTER_AP, false);
         trace_ap(wlan);
     }
     return links_power(wlan->device, ADAPTER_AP, false);
