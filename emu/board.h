@@ -144,6 +144,9 @@ const char *board_slot_bind(struct board_slot *slot, const char *kind, char why[
 const char *board_slot_set(struct board_slot *slot, const char *key, const char *value,
                            char why[BOARD_WHY_MAX]);
 
+/* "02:00:5e:00:53:01", with dashes, or as LuatOS writes it, "02005E005301". False: it is none. */
+bool board_read_mac(const char *text, uint8_t mac[BOARD_MAC_LEN]);
+
 /* What has to fit together, once all options are in; fills in what they leave open. */
 const char *board_slot_check(struct board_slot *slot, char why[BOARD_WHY_MAX]);
 

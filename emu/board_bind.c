@@ -177,8 +177,7 @@ static int hex_digit(char c)
     return found ? (int)(found - digits) : -1;
 }
 
-/* "02:00:5e:00:53:01", with dashes, or as LuatOS writes it, "02005E005301". */
-static bool read_mac(const char *text, uint8_t mac[BOARD_MAC_LEN])
+bool board_read_mac(const char *text, uint8_t mac[BOARD_MAC_LEN])
 {
     for (int i = 0; i < BOARD_MAC_LEN; i++) {
         int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
@@ -197,7 +196,7 @@ static const char *take_mac(struct board_slot *slot, const char *value, char why
 {
     static const uint8_t none[BOARD_MAC_LEN];
 
-    if (!read_mac(value, slot->mac))
+    if (!board_read_mac(value, slot->mac))
         return wrong(why, "mac= takes six bytes, as 02:00:5e:00:53:01; not %.64s", value);
     if (slot->mac[0] & MAC_MULTICAST || memcmp(slot->mac, none, BOARD_MAC_LEN) == 0)
         return wrong(why, "mac=%.64s is no address of one station", value);

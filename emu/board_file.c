@@ -83,7 +83,7 @@ static int take_digits(struct yaml *yaml, int node, char text[BOARD_TEXT_MAX], c
         (*digits && (strlen(digits) < lens[0] || strlen(digits) > lens[1])))
         return yaml_wrong(yaml, node, "it takes %zu to %zu digits, or is empty (\"\")", lens[0],
                           lens[1]);
-    memcpy(text, digits, sizeof(digits));
+    memcpy(text, digits, strlen(digits) + 1);
     return 0;
 }
 
@@ -190,19 +190,12 @@ static int take_password(struct yaml *yaml, int node, void *ctx)
 
 static int take_bssid(struct yaml *yaml, int node, void *ctx)
 {
-    char text[BOARD_TEXT_MAX], end;
-    unsigned mac[BOARD_MAC_LEN];
+    char text[BOARD_TEXT_MAX];
     int rc = yaml_take_text(yaml, node, text, sizeof(text));
 
-    if (rc < 0)
-        return rc;
-    if (strspn(text, "0123456789abcdefABCDEF:") != strlen(text) ||
-        sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
-               &mac[5], &end) != BOARD_MAC_LEN)
+    if (rc == 0 && !board_read_mac(text, OF(ctx)->ap->bssid))
         return yaml_wrong(yaml, node, "it takes six bytes, 02:4c:41:42:00:01");
-    for (int i = 0; i < BOARD_MAC_LEN; i++)
-        OF(ctx)->ap->bssid[i] = (uint8_t)mac[i];
-    return 0;
+    return rc;
 }
 
 static int take_rssi(struct yaml *yaml, int node, void *ctx)
@@ -366,14 +359,27 @@ static int take_slot_key(struct yaml *yaml, int key, int value, void *ctx)
     return set_option(yaml, value, &option);
 }
 
+/* A text is what --bind takes behind the name; none: as it is without --bind. */
+static int take_slot_text(struct yaml *yaml, const char *name, int node, void *ctx)
+{
+    char text[PIECE_MAX], why[BOARD_WHY_MAX];
+    const char *value = yaml_text(yaml, node), *wrong;
+
+    if (!*value)
+        return 0;
+    if (strlen(name) + strlen(value) + sizeof("=") > sizeof(text))
+        return yaml_wrong(yaml, node, "it is too long");
+    (void)snprintf(text, sizeof(text), "%s=%s", name, value);
+    wrong = board_bind(OF(ctx)->board, text, why);
+    return wrong ? yaml_wrong(yaml, node, "%s", wrong) : 0;
+}
+
 static int take_slot(struct yaml *yaml, int node, void *ctx)
 {
     char why[BOARD_WHY_MAX];
     const char *wrong;
     int rc;
 
-    if (yaml_kind(yaml, node) == YAML_KIND_TEXT)
-        return *yaml_text(yaml, node) ? take_bind(yaml, node, ctx) : 0;
     rc = yaml_take_pairs(yaml, node, take_bind_key, ctx);
     if (rc == 0)
         rc = yaml_take_pairs(yaml, node, take_slot_key, ctx);
@@ -392,7 +398,8 @@ static int take_adapter(struct yaml *yaml, int key, int value, void *ctx)
                           "LWIP_AP, LWIP_ETH, ETH0, USB");
     OF(ctx)->slot = &OF(ctx)->board->slots[id];
     *OF(ctx)->slot = (struct board_slot){ .binding = BINDING_HOST, .is_default = true };
-    return take_slot(yaml, value, ctx);
+    return yaml_kind(yaml, value) == YAML_KIND_TEXT ? take_slot_text(yaml, name, value, ctx)
+                                                    : take_slot(yaml, value, ctx);
 }
 
 /* Those that are not named are not there. */

@@ -77,6 +77,26 @@ static void what_a_file_says_is_taken_and_the_rest_stays(void **state)
     assert_int_equal(fixture.limits.sockets, 5);
 }
 
+/* README.md, section Boards: a text is what --bind takes. */
+static void an_adapter_s_text_is_what_bind_takes(void **state)
+{
+    struct fixture fixture;
+    const struct board_slot *eth = &fixture.board.slots[ADAPTER_ETH];
+
+    (void)state;
+    assert_null(read_board(&fixture, "adapters:\n"
+                                     "  LWIP_ETH: netns:lan,dev=eth0,dns=192.0.2.1\n"
+                                     "  LWIP_STA: off\n"
+                                     "  LWIP_GP: \"\"\n"));
+    assert_int_equal(eth->binding, BINDING_NETNS);
+    assert_string_equal(eth->netns, "lan");
+    assert_string_equal(eth->ifname, "eth0");
+    assert_int_equal(eth->dns_count, 1);
+    assert_false(eth->is_default);
+    assert_int_equal(fixture.board.slots[ADAPTER_STA].binding, BINDING_OFF);
+    assert_true(fixture.board.slots[ADAPTER_GP].is_default);
+}
+
 static void an_empty_file_changes_nothing(void **state)
 {
     struct fixture fixture, before;
@@ -149,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_builtin_board_can_be_read),
         cmocka_unit_test(what_a_file_says_is_taken_and_the_rest_stays),
+        cmocka_unit_test(an_adapter_s_text_is_what_bind_takes),
         cmocka_unit_test(an_empty_file_changes_nothing),
         cmocka_unit_test(what_is_wrong_is_told_with_line_and_key),
         cmocka_unit_test(no_more_networks_than_there_is_room_for),
