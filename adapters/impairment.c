@@ -112,8 +112,10 @@ int impairment_add(struct impairment *impairment, const struct impair_rule *rule
         rc = impair_add(&impaired->rules, rule, device->clock.now_us);
     if (rc < 0) {
         (void)snprintf(why, IMPAIR_WHY_MAX, "%s can't be impaired: %s", adapter_name(rule->adapter),
-                       rc == -ENOSPC ? "it has as many rules as an adapter can have"
-                                     : strerror(-rc));
+                       rc == -ENOSPC       ? "it has as many rules as an adapter can have"
+                       : rc == -EOPNOTSUPP ? "rules act on the frames of a link that the emulator "
+                                             "makes: --net own, or --bind ADAPTER=lab"
+                                           : strerror(-rc));
         return rc;
     }
     trace_emit(&device->trace, "impair.on", "{s:s, s:s}", "adapter", adapter_name(rule->adapter),
