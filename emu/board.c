@@ -16,8 +16,8 @@ const char *binding_name(enum binding binding)
 }
 
 /*
- * An Air8000's, which has 4G, Wi-Fi and Ethernet. IMEI and IMSI are of
- * the test network 001-01 (3GPP TS 23.003); IMEI and ICCID end with their check digits.
+ * Made up: no module has all six adapters. IMEI and IMSI are of the test network 001-01 (3GPP
+ * TS 23.003); IMEI and ICCID end with their check digits.
  */
 static const struct board_facts laptop = {
     .name = "laptop",
