@@ -21,3 +21,9 @@ uint16_t checksum_end(uint32_t sum)
         sum = (sum & 0xffff) + (sum >> 16);
     return (uint16_t)~sum;
 }
+
+void checksum_put(uint8_t at[2], uint16_t value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}

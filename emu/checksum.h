@@ -14,3 +14,6 @@
 /* @len is even, but for the last piece's. */
 uint32_t checksum_add(uint32_t sum, const void *data, size_t len);
 uint16_t checksum_end(uint32_t sum);
+
+/* Write what checksum_end() returned, as it goes over the wire. */
+void checksum_put(uint8_t at[2], uint16_t value);

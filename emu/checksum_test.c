@@ -36,12 +36,22 @@ static void a_long_sum_does_not_overflow(void **state)
     assert_int_equal(checksum_end(checksum_add(0xffff, bytes, sizeof(bytes))), 0);
 }
 
+static void it_is_put_as_the_wire_has_it(void **state)
+{
+    uint8_t bytes[] = { 9, 9, 9 };
+
+    (void)state;
+    checksum_put(bytes, 0x1234);
+    assert_memory_equal(bytes, "\x12\x34\x09", sizeof(bytes));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_what_the_rfc_says),
         cmocka_unit_test(an_odd_byte_is_the_upper_half_of_a_word),
         cmocka_unit_test(a_long_sum_does_not_overflow),
+        cmocka_unit_test(it_is_put_as_the_wire_has_it),
     };
 
     return cmocka_run_group_tests_name("checksum", tests, NULL, NULL);

@@ -16,7 +16,6 @@ size_t icmp_write_request(const struct icmp_echo *echo,
                           uint8_t message[ICMP_HEADER_LEN + ICMP_DATA_MAX])
 {
     struct writer writer;
-    uint16_t sum;
 
     assert(echo->data_len <= ICMP_DATA_MAX);
     writer_init(&writer, message, ICMP_HEADER_LEN + ICMP_DATA_MAX);
@@ -27,9 +26,7 @@ size_t icmp_write_request(const struct icmp_echo *echo,
     writer_u16(&writer, echo->sequence);
     for (size_t i = 0; i < echo->data_len; i++)
         writer_u8(&writer, (uint8_t)i);
-    sum = checksum_end(checksum_add(0, message, writer.len));
-    message[CHECKSUM_AT] = (uint8_t)(sum >> 8);
-    message[CHECKSUM_AT + 1] = (uint8_t)sum;
+    checksum_put(message + CHECKSUM_AT, checksum_end(checksum_add(0, message, writer.len)));
     return writer.len;
 }
 

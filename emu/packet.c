@@ -90,12 +90,6 @@ void packet_group_mac(const struct endpoint *to, const uint8_t next[PACKET_MAC_L
     }
 }
 
-static void put_sum(uint8_t *at, uint16_t sum)
-{
-    at[0] = (uint8_t)(sum >> 8);
-    at[1] = (uint8_t)sum;
-}
-
 /* ---- Ethernet and IP ---------------------------------------------------------------------------- */
 
 static void write_ipv4(struct writer *w, const struct packet_way *way, const struct part *part)
@@ -117,8 +111,8 @@ static void write_ipv4(struct writer *w, const struct packet_way *way, const str
     writer_u16(w, 0);
     writer_bytes(w, way->from.addr, 4);
     writer_bytes(w, way->to.addr, 4);
-    put_sum(w->data + start + IPV4_SUM_AT,
-            checksum_end(checksum_add(0, w->data + start, IPV4_LEN)));
+    checksum_put(w->data + start + IPV4_SUM_AT,
+                 checksum_end(checksum_add(0, w->data + start, IPV4_LEN)));
 }
 
 static void write_ipv6(struct writer *w, const struct packet_way *way, const struct part *part)
@@ -204,8 +198,9 @@ size_t packet_write_tcp(uint8_t *out, const struct packet_way *way, const struct
     }
     writer_bytes(&w, tcp->data, tcp->data_len);
     assert(!w.failed);
-    put_sum(start + TCP_SUM_AT,
-            checksum_end(checksum_add(pseudo_sum(way, PROTOCOL_TCP, part.len), start, part.len)));
+    checksum_put(
+        start + TCP_SUM_AT,
+        checksum_end(checksum_add(pseudo_sum(way, PROTOCOL_TCP, part.len), start, part.len)));
     return w.len;
 }
 
@@ -256,7 +251,7 @@ bool packet_write_udp(uint8_t *out, size_t *len, const struct packet_way *way,
         writer_u16(&w, way->to.port);
         writer_u16(&w, (uint16_t)part.total);
         writer_u16(&w, 0);
-        put_sum(start + UDP_SUM_AT, udp_sum(way, start, datagram));
+        checksum_put(start + UDP_SUM_AT, udp_sum(way, start, datagram));
     }
     if (part.len > header_len)
         writer_bytes(&w, datagram->data + part.at + header_len - UDP_LEN, part.len - header_len);
@@ -282,7 +277,7 @@ size_t packet_write_icmp(uint8_t *out, const struct packet_way *way, const uint8
     start = out + w.len;
     writer_bytes(&w, message, len);
     assert(!w.failed);
-    put_sum(start + ICMP_SUM_AT, 0);
-    put_sum(start + ICMP_SUM_AT, checksum_end(checksum_add(sum, start, len)));
+    checksum_put(start + ICMP_SUM_AT, 0);
+    checksum_put(start + ICMP_SUM_AT, checksum_end(checksum_add(sum, start, len)));
     return w.len;
 }

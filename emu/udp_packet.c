@@ -1,12 +1,10 @@
 #include "emu/udp_packet.h"
 
-#include <string.h>
-
 #include "emu/buf.h"
+#include "emu/checksum.h"
 
 #define IP_VERSION    4
 #define IP_HEADER_LEN 20
-#define IP_LEN_AT     2
 #define IP_SUM_AT     10
 #define IP_TTL        64
 #define IP_DF         0x4000
@@ -17,28 +15,12 @@
 #define ADDRESSES_LEN 8
 #define ADDRESSES_AT  12
 
-/* RFC 1071, before the last step. */
-static uint32_t add_up(uint32_t sum, const uint8_t *data, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        sum += i % 2 ? data[i] : (uint32_t)data[i] << 8;
-    while (sum >> 16)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return sum;
-}
-
 /* With the pseudo header of RFC 768. */
 static uint16_t udp_sum(const uint8_t *addresses, const uint8_t *udp, size_t len)
 {
-    uint32_t sum = add_up(PROTOCOL_UDP + (uint32_t)len, addresses, ADDRESSES_LEN);
+    uint32_t sum = checksum_add(PROTOCOL_UDP + (uint32_t)len, addresses, ADDRESSES_LEN);
 
-    return (uint16_t)~add_up(sum, udp, len);
-}
-
-static void put_u16(uint8_t *at, uint16_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
+    return checksum_end(checksum_add(sum, udp, len));
 }
 
 size_t udp_packet_write(const struct udp_packet *packet, uint8_t *out, size_t cap)
@@ -60,14 +42,14 @@ size_t udp_packet_write(const struct udp_packet *packet, uint8_t *out, size_t ca
     writer_u16(&w, 0);
     writer_u32(&w, packet->from);
     writer_u32(&w, packet->to);
-    put_u16(out + IP_SUM_AT, (uint16_t)~add_up(0, out, IP_HEADER_LEN));
+    checksum_put(out + IP_SUM_AT, checksum_end(checksum_add(0, out, IP_HEADER_LEN)));
     writer_u16(&w, packet->from_port);
     writer_u16(&w, packet->to_port);
     writer_u16(&w, (uint16_t)udp_len);
     writer_u16(&w, 0);
     writer_bytes(&w, packet->data, packet->len);
     sum = udp_sum(out + ADDRESSES_AT, out + IP_HEADER_LEN, udp_len);
-    put_u16(out + UDP_SUM_AT, sum ? sum : UINT16_MAX); /* 0 says that there is none */
+    checksum_put(out + UDP_SUM_AT, sum ? sum : UINT16_MAX); /* 0 says that there is none */
     return w.len;
 }
 
@@ -112,7 +94,7 @@ bool udp_packet_read(const uint8_t *bytes, size_t len, bool is_summed, struct ud
     packet->to = reader_u32(&r);
     if (r.failed || first >> 4 != IP_VERSION || header_len < IP_HEADER_LEN || total > len ||
         header_len > total || protocol != PROTOCOL_UDP || fragment & IP_FRAGMENT ||
-        add_up(0, bytes, header_len) != UINT16_MAX)
+        checksum_end(checksum_add(0, bytes, header_len)) != 0)
         return false;
     reader_init(&r, bytes, total); /* what follows is padding */
     reader_seek(&r, header_len);
