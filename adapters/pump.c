@@ -18,6 +18,7 @@
 #include "emu/impair_line.h"
 #include "emu/log.h"
 #include "emu/loop.h"
+#include "emu/packet.h"
 #include "emu/timer.h"
 #include "emu/util.h"
 #include "emu/vclock.h"
@@ -176,7 +177,7 @@ static void place_in_stream(struct pump *pump, const struct frame *frame,
                                                 .device = &packet->device,
                                                 .peer = &packet->peer,
                                                 .sequence = frame->sequence,
-                                                .is_syn = frame->flags & FRAME_TCP_SYN });
+                                                .is_syn = frame->flags & PACKET_TCP_SYN });
 }
 
 static void look_for_query(const struct pump *pump, const struct frame *frame,

@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "emu/buf.h"
+#include "emu/checksum.h"
+#include "emu/packet.h"
 
-#define MAC_LEN        6
+#define ETHERNET_LEN   14
+#define ADDRESSES_LEN  (2 * PACKET_MAC_LEN)
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_VLAN 0x8100 /* IEEE 802.1Q */
 #define ETHERTYPE_QINQ 0x88a8 /* IEEE 802.1ad */
@@ -15,10 +18,8 @@
 
 #define IPV4_HEADER_LEN 20
 #define IPV4_FLAG_DF    0x4000
-#define IPV4_FLAG_MF    0x2000
 #define IPV4_OFFSET     0x1fff
 #define IPV6_HEADER_LEN 40
-#define TTL             64
 #define NIBBLE          4
 #define WORD_LEN        4 /* bytes of the unit in which headers give their length */
 
@@ -35,12 +36,9 @@
 
 #define UDP_HEADER_LEN  8
 #define TCP_HEADER_LEN  20
-#define TCP_OFFSET_AT   12 /* of the header's own length, and flags behind it */
 #define TCP_FLAGS_AT    13
 #define TCP_CHECKSUM_AT 16
-#define UDP_CHECKSUM_AT 6
 #define ICMP_HEADER_LEN 8
-#define ICMP_SUM_AT     2
 
 #define ICMP_UNREACHABLE 3 /* RFC 792, with code 4: RFC 1191 */
 #define ICMP_CODE_DF     4
@@ -50,6 +48,8 @@
 #define ICMPV6_MLD       130  /* RFC 2710, RFC 4861: 130 to 137; MLDv2 is 143 */
 #define ICMPV6_ND_LAST   137
 #define ICMPV6_MLD2      143
+
+#define ANSWER_MTU 1500 /* bytes: no answer is cut into fragments */
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
@@ -217,7 +217,7 @@ bool frame_read(struct frame *frame, const uint8_t *bytes, size_t len)
 
     *frame = (struct frame){ .bytes = bytes };
     reader_init(&r, bytes, len);
-    (void)reader_bytes(&r, 2 * MAC_LEN);
+    (void)reader_bytes(&r, ADDRESSES_LEN);
     type = reader_u16(&r);
     for (int i = 0; i < VLANS_MAX && (type == ETHERTYPE_VLAN || type == ETHERTYPE_QINQ); i++) {
         (void)reader_u16(&r);
@@ -234,25 +234,38 @@ bool frame_read(struct frame *frame, const uint8_t *bytes, size_t len)
 
 uint32_t frame_sequence_len(const struct frame *frame)
 {
-    return (uint32_t)frame->data_len + !!(frame->flags & FRAME_TCP_SYN) +
-           !!(frame->flags & FRAME_TCP_FIN);
+    return (uint32_t)frame->data_len + !!(frame->flags & PACKET_TCP_SYN) +
+           !!(frame->flags & PACKET_TCP_FIN);
 }
 
-/* ---- checksums (RFC 1071) ------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
-static uint32_t add(uint32_t sum, const uint8_t *data, size_t len)
+/* The frame's way, or the way back. */
+static struct packet_way way_of(const struct frame *frame, bool is_back)
 {
-    for (size_t i = 0; i < len; i++)
-        sum += i % 2 ? data[i] : (uint32_t)data[i] << 8;
-    return sum;
+    struct packet_way way = { .from = frame->from, .to = frame->to };
+
+    memcpy(way.to_mac, frame->bytes, PACKET_MAC_LEN);
+    memcpy(way.from_mac, frame->bytes + PACKET_MAC_LEN, PACKET_MAC_LEN);
+    return is_back ? packet_way_back(&way) : way;
 }
 
-static void put_sum(uint8_t *at, uint32_t sum)
+/* Where packet.h has to write, so that the frame's tags have room; NULL: not all of it has. */
+static uint8_t *place_for(const struct frame *frame, size_t upper_len, uint8_t *out, size_t cap)
 {
-    while (sum >> 16)
-        sum = (sum & 0xffff) + (sum >> 16);
-    at[0] = (uint8_t)(~sum >> 8);
-    at[1] = (uint8_t)~sum;
+    size_t header_len = frame->is_v6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN;
+
+    return frame->ip_at + header_len + upper_len <= cap ? out + frame->ip_at - ETHERNET_LEN : NULL;
+}
+
+/* What was written there, of @len bytes, becomes a frame at @out, with the tags. */
+static size_t add_tags(const struct frame *frame, uint8_t *out, size_t len)
+{
+    size_t tags_len = frame->ip_at - ETHERNET_LEN;
+
+    memmove(out, out + tags_len, ADDRESSES_LEN);
+    memcpy(out + ADDRESSES_LEN, frame->bytes + ADDRESSES_LEN, frame->ip_at - ADDRESSES_LEN);
+    return tags_len + len;
 }
 
 static void put_u16(uint8_t *at, size_t value)
@@ -261,99 +274,20 @@ static void put_u16(uint8_t *at, size_t value)
     at[1] = (uint8_t)value;
 }
 
-/* The sum over @upper with the pseudo header, whose own field holds 0. */
-static uint32_t sum_upper(const struct endpoint *from, const struct endpoint *to, uint8_t number,
-                          const uint8_t *upper, size_t len)
+/* With the pseudo header, RFC 9293 3.1. */
+static void put_tcp_sum(const struct frame *frame, uint8_t *upper, size_t len)
 {
-    uint32_t sum = add(0, from->addr, endpoint_addr_len(from));
+    uint32_t sum = PROTOCOL_TCP + (uint32_t)len;
 
-    sum = add(sum, to->addr, endpoint_addr_len(to));
-    return add(sum + number + (uint32_t)len, upper, len);
-}
-
-static void put_upper_sum(const struct endpoint *from, const struct endpoint *to, uint8_t number,
-                          uint8_t *upper, size_t len)
-{
-    size_t at = number == PROTOCOL_TCP   ? TCP_CHECKSUM_AT
-                : number == PROTOCOL_UDP ? UDP_CHECKSUM_AT
-                                         : ICMP_SUM_AT;
-
-    put_u16(upper + at, 0);
-    if (number == PROTOCOL_ICMP) /* has no pseudo header */
-        put_sum(upper + at, add(0, upper, len));
-    else
-        put_sum(upper + at, sum_upper(from, to, number, upper, len));
-    if (number == PROTOCOL_UDP && !upper[at] && !upper[at + 1])
-        put_u16(upper + at, 0xffff); /* RFC 768: 0 means that there is none */
-}
-
-/* ---- writing -------------------------------------------------------------------------------- */
-
-/* A packet that is made up. */
-struct packet {
-    const struct endpoint *from, *to;
-    bool is_back; /* against the frame's direction */
-    uint8_t number;
-    const uint8_t *upper;
-    size_t upper_len;
-};
-
-static void write_link(const struct frame *frame, bool is_back, struct writer *w)
-{
-    const uint8_t *to = frame->bytes, *from = frame->bytes + MAC_LEN;
-
-    writer_bytes(w, is_back ? from : to, MAC_LEN);
-    writer_bytes(w, is_back ? to : from, MAC_LEN);
-    writer_bytes(w, frame->bytes + 2 * MAC_LEN, frame->ip_at - 2 * MAC_LEN);
-}
-
-static void write_ip(const struct frame *frame, const struct packet *packet, struct writer *w)
-{
-    size_t at = w->len, addr_len = endpoint_addr_len(packet->from);
-
-    if (frame->is_v6) {
-        writer_u32(w, UINT32_C(6) << 28);
-        writer_u16(w, (uint16_t)packet->upper_len);
-        writer_u8(w, packet->number);
-        writer_u8(w, TTL);
-    } else {
-        writer_u16(w, 0x4500);
-        writer_u16(w, (uint16_t)(IPV4_HEADER_LEN + packet->upper_len));
-        writer_u16(w, 0);
-        writer_u16(w, IPV4_FLAG_DF);
-        writer_u8(w, TTL);
-        writer_u8(w, packet->number);
-        writer_u16(w, 0);
-    }
-    writer_bytes(w, packet->from->addr, addr_len);
-    writer_bytes(w, packet->to->addr, addr_len);
-    if (!frame->is_v6 && !w->failed)
-        put_sum(w->data + at + 10, add(0, w->data + at, IPV4_HEADER_LEN));
-}
-
-/* All of it, with its checksums. */
-static size_t write_packet(const struct frame *frame, const struct packet *packet, uint8_t *out,
-                           size_t cap)
-{
-    struct writer w;
-    size_t upper_at;
-
-    if (packet->upper_len > UINT16_MAX - IPV4_HEADER_LEN)
-        return 0;
-    writer_init(&w, out, cap);
-    write_link(frame, packet->is_back, &w);
-    write_ip(frame, packet, &w);
-    upper_at = w.len;
-    writer_bytes(&w, packet->upper, packet->upper_len);
-    if (w.failed)
-        return 0;
-    put_upper_sum(packet->from, packet->to, packet->number, out + upper_at, packet->upper_len);
-    return w.len;
+    sum = checksum_add(sum, frame->from.addr, endpoint_addr_len(&frame->from));
+    sum = checksum_add(sum, frame->to.addr, endpoint_addr_len(&frame->to));
+    checksum_put(upper + TCP_CHECKSUM_AT, 0);
+    checksum_put(upper + TCP_CHECKSUM_AT, checksum_end(checksum_add(sum, upper, len)));
 }
 
 size_t frame_write_cut(const struct frame *frame, size_t data_len, uint8_t *out, size_t cap)
 {
-    size_t len = frame->data_at + data_len, upper_len = len - frame->upper_at;
+    size_t len = frame->data_at + data_len;
     uint8_t *ip = out + frame->ip_at, *upper = out + frame->upper_at;
 
     assert(frame->protocol == FRAME_PROTOCOL_TCP);
@@ -361,62 +295,40 @@ size_t frame_write_cut(const struct frame *frame, size_t data_len, uint8_t *out,
     if (!frame->has_transport || len > cap)
         return 0;
     memcpy(out, frame->bytes, len);
-    upper[TCP_FLAGS_AT] &= (uint8_t)~FRAME_TCP_FIN;
+    upper[TCP_FLAGS_AT] &= (uint8_t)~PACKET_TCP_FIN;
     if (frame->is_v6) {
         put_u16(ip + 4, len - frame->ip_at - IPV6_HEADER_LEN);
     } else {
         put_u16(ip + 2, len - frame->ip_at);
-        put_u16(ip + 10, 0);
-        put_sum(ip + 10, add(0, ip, frame->upper_at - frame->ip_at));
+        checksum_put(ip + 10, 0);
+        checksum_put(ip + 10, checksum_end(checksum_add(0, ip, frame->upper_at - frame->ip_at)));
     }
-    put_upper_sum(&frame->from, &frame->to, PROTOCOL_TCP, upper, upper_len);
+    put_tcp_sum(frame, upper, len - frame->upper_at);
     return len;
 }
 
-static void write_reset(struct writer *w, const struct endpoint *from, const struct endpoint *to,
-                        uint32_t sequence, uint32_t acknow)
+static size_t write_reset(const struct frame *frame, bool is_back, uint32_t sequence,
+                          uint32_t acknow, uint8_t *out, size_t cap)
 {
-    writer_u16(w, from->port);
-    writer_u16(w, to->port);
-    writer_u32(w, sequence);
-    writer_u32(w, acknow);
-    writer_u16(w, TCP_HEADER_LEN / WORD_LEN << 12 | FRAME_TCP_RST | FRAME_TCP_ACK);
-    writer_u16(w, 0); /* window */
-    writer_u16(w, 0); /* checksum */
-    writer_u16(w, 0); /* urgent pointer */
+    const struct packet_way way = way_of(frame, is_back);
+    const struct packet_tcp reset = { .sequence = sequence,
+                                      .acknow = acknow,
+                                      .flags = PACKET_TCP_RST | PACKET_TCP_ACK };
+    uint8_t *place = place_for(frame, TCP_HEADER_LEN, out, cap);
+
+    return place ? add_tags(frame, out, packet_write_tcp(place, &way, &reset)) : 0;
 }
 
 size_t frame_write_reset_on(const struct frame *frame, size_t data_len, uint8_t *out, size_t cap)
 {
-    uint8_t upper[TCP_HEADER_LEN];
-    const struct packet packet = { .from = &frame->from,
-                                   .to = &frame->to,
-                                   .number = PROTOCOL_TCP,
-                                   .upper = upper,
-                                   .upper_len = sizeof(upper) };
-    struct writer w;
-
-    writer_init(&w, upper, sizeof(upper));
-    write_reset(&w, &frame->from, &frame->to, frame->sequence + (uint32_t)data_len, frame->acknow);
-    return write_packet(frame, &packet, out, cap);
+    return write_reset(frame, false, frame->sequence + (uint32_t)data_len, frame->acknow, out, cap);
 }
 
 /* RFC 9293 3.10.7.4: it must carry the number that the sender expects next. */
 size_t frame_write_reset_back(const struct frame *frame, uint8_t *out, size_t cap)
 {
-    uint8_t upper[TCP_HEADER_LEN];
-    const struct packet packet = { .from = &frame->to,
-                                   .to = &frame->from,
-                                   .is_back = true,
-                                   .number = PROTOCOL_TCP,
-                                   .upper = upper,
-                                   .upper_len = sizeof(upper) };
-    struct writer w;
-
-    writer_init(&w, upper, sizeof(upper));
-    write_reset(&w, &frame->to, &frame->from, frame->acknow,
-                frame->sequence + frame_sequence_len(frame));
-    return write_packet(frame, &packet, out, cap);
+    return write_reset(frame, true, frame->acknow, frame->sequence + frame_sequence_len(frame), out,
+                       cap);
 }
 
 /* Nobody is told about errors of errors, fragments or what was for many (RFC 1122 3.2.2). */
@@ -429,45 +341,35 @@ static bool may_be_told(const struct frame *frame)
 
 size_t frame_write_too_big(const struct frame *frame, unsigned mtu, uint8_t *out, size_t cap)
 {
-    uint8_t upper[ICMP_HEADER_LEN + ICMPV6_QUOTED];
+    uint8_t message[ICMP_HEADER_LEN + ICMPV6_QUOTED];
+    const struct packet_way way = way_of(frame, true);
     size_t quoted_max = frame->is_v6 ? ICMPV6_QUOTED : ICMP_QUOTED_MAX;
-    struct packet packet = { .from = &frame->to,
-                             .to = &frame->from,
-                             .is_back = true,
-                             .number = frame->is_v6 ? PROTOCOL_ICMPV6 : PROTOCOL_ICMP,
-                             .upper = upper };
     struct writer w;
+    uint8_t *place;
 
     if (!may_be_told(frame))
         return 0;
-    writer_init(&w, upper, sizeof(upper));
+    writer_init(&w, message, sizeof(message));
     writer_u8(&w, frame->is_v6 ? ICMPV6_TOO_BIG : ICMP_UNREACHABLE);
     writer_u8(&w, frame->is_v6 ? 0 : ICMP_CODE_DF);
     writer_u16(&w, 0);
     writer_u32(&w, mtu); /* of ICMP the upper half is unused, and 0 */
     writer_bytes(&w, frame->bytes + frame->ip_at,
                  frame->ip_len < quoted_max ? frame->ip_len : quoted_max);
-    packet.upper_len = w.len;
-    return write_packet(frame, &packet, out, cap);
+    place = place_for(frame, w.len, out, cap);
+    return place ? add_tags(frame, out, packet_write_icmp(place, &way, message, w.len)) : 0;
 }
 
 size_t frame_write_answer(const struct frame *frame, const uint8_t *data, size_t len, uint8_t *out,
                           size_t cap)
 {
-    uint8_t upper[UDP_HEADER_LEN + 512];
-    const struct packet packet = { .from = &frame->to,
-                                   .to = &frame->from,
-                                   .is_back = true,
-                                   .number = PROTOCOL_UDP,
-                                   .upper = upper,
-                                   .upper_len = UDP_HEADER_LEN + len };
-    struct writer w;
+    const struct packet_way way = way_of(frame, true);
+    struct packet_datagram datagram = { .data = data, .data_len = len, .mtu = ANSWER_MTU };
+    uint8_t *place = place_for(frame, UDP_HEADER_LEN + len, out, cap);
+    size_t written;
 
-    writer_init(&w, upper, sizeof(upper));
-    writer_u16(&w, frame->to.port);
-    writer_u16(&w, frame->from.port);
-    writer_u16(&w, (uint16_t)(UDP_HEADER_LEN + len));
-    writer_u16(&w, 0);
-    writer_bytes(&w, data, len);
-    return w.failed ? 0 : write_packet(frame, &packet, out, cap);
+    if (len > FRAME_ANSWER_MAX || !place)
+        return 0;
+    (void)packet_write_udp(place, &written, &way, &datagram);
+    return add_tags(frame, out, written);
 }

@@ -14,6 +14,7 @@
 #include "emu/endpoint.h"
 
 #define FRAME_HEADERS_MAX 192 /* of Ethernet, two VLAN tags, IP and TCP, as frame_write_x() write */
+#define FRAME_ANSWER_MAX  512 /* RFC 1035 4.2.1 */
 
 enum frame_protocol {
     FRAME_PROTOCOL_OTHER,
@@ -22,13 +23,6 @@ enum frame_protocol {
     FRAME_PROTOCOL_ICMP,
     FRAME_PROTOCOL_LINK, /* neighbour discovery, multicast listeners: IPv6's ARP and IGMP */
 };
-
-/* TCP flags, RFC 9293 3.1 */
-#define FRAME_TCP_FIN 0x01
-#define FRAME_TCP_SYN 0x02
-#define FRAME_TCP_RST 0x04
-#define FRAME_TCP_PSH 0x08
-#define FRAME_TCP_ACK 0x10
 
 struct frame {
     const uint8_t *bytes; /* borrowed */
@@ -41,7 +35,7 @@ struct frame {
     struct endpoint from, to;  /* ports are 0 where there is none */
     size_t data_at, data_len;  /* of TCP and UDP */
     uint32_t sequence, acknow; /* TCP */
-    uint8_t flags;             /* TCP: FRAME_TCP_x */
+    uint8_t flags;             /* TCP: PACKET_TCP_x of packet.h */
 };
 
 /* False: it carries no IP, or is broken. */
@@ -65,6 +59,6 @@ size_t frame_write_reset_back(const struct frame *frame, uint8_t *out, size_t ca
 /* To the sender, as from the receiver: no packet may be larger than @mtu (RFC 1191, RFC 4443). */
 size_t frame_write_too_big(const struct frame *frame, unsigned mtu, uint8_t *out, size_t cap);
 
-/* A UDP datagram back to the sender. */
+/* A UDP datagram back to the sender, of FRAME_ANSWER_MAX bytes at most. */
 size_t frame_write_answer(const struct frame *frame, const uint8_t *data, size_t len, uint8_t *out,
                           size_t cap);

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "emu/packet.h"
+
 #include <cmocka.h>
 
 #define OUT_CAP 1600
@@ -69,7 +71,7 @@ static void a_segment_is_read(void **state)
     assert_memory_equal(tcp4 + frame.data_at, "hello", 5);
     assert_int_equal(frame.sequence, 0x1000);
     assert_int_equal(frame.acknow, 0x2000);
-    assert_int_equal(frame.flags, FRAME_TCP_FIN | FRAME_TCP_PSH | FRAME_TCP_ACK);
+    assert_int_equal(frame.flags, PACKET_TCP_FIN | PACKET_TCP_PSH | PACKET_TCP_ACK);
     assert_int_equal(frame_sequence_len(&frame), 6);
     assert_false(frame.may_fragment);
 }
@@ -148,7 +150,7 @@ static void a_cut_segment_is_a_whole_one(void **state)
     check_sums(&cut);
     assert_int_equal(cut.data_len, 3);
     assert_memory_equal(out + cut.data_at, "hel", 3);
-    assert_int_equal(cut.flags, FRAME_TCP_PSH | FRAME_TCP_ACK);
+    assert_int_equal(cut.flags, PACKET_TCP_PSH | PACKET_TCP_ACK);
     assert_int_equal(frame_write_cut(&frame, 3, out, len - 1), 0);
 }
 
@@ -163,7 +165,7 @@ static void resets_carry_what_each_end_expects(void **state)
     assert_true(frame_read(&reset, out, frame_write_reset_on(&frame, 3, out, sizeof(out))));
     check_sums(&reset);
     assert_int_equal(reset.sequence, 0x1003);
-    assert_int_equal(reset.flags, FRAME_TCP_RST | FRAME_TCP_ACK);
+    assert_int_equal(reset.flags, PACKET_TCP_RST | PACKET_TCP_ACK);
     assert_int_equal(reset.to.port, 80);
     assert_memory_equal(out, tcp4, 12);
     assert_true(frame_read(&reset, out, frame_write_reset_back(&frame, out, sizeof(out))));
@@ -227,6 +229,32 @@ static void an_answer_goes_back(void **state)
     assert_int_equal(frame_write_answer(&frame, out, 513, out, sizeof(out)), 0);
 }
 
+/* Not a byte beyond the room that there is, with a VLAN tag and without. */
+static void what_does_not_fit_is_not_written(void **state)
+{
+    uint8_t out[OUT_CAP];
+    struct frame frame;
+    size_t len;
+
+    (void)state;
+    assert_true(frame_read(&frame, tcp4, sizeof(tcp4)));
+    len = frame_write_reset_on(&frame, 0, out, sizeof(out));
+    assert_int_equal(len, 14 + 20 + 20);
+    memset(out, 0xee, sizeof(out));
+    assert_int_equal(frame_write_reset_on(&frame, 0, out, len), len);
+    assert_int_equal(out[len], 0xee);
+    assert_int_equal(frame_write_reset_on(&frame, 0, out, len - 1), 0);
+    assert_int_equal(frame_write_reset_back(&frame, out, len - 1), 0);
+
+    assert_true(frame_read(&frame, udp6, sizeof(udp6)));
+    len = frame_write_answer(&frame, (const uint8_t *)"yes", 3, out, sizeof(out));
+    assert_int_equal(len, 18 + 40 + 8 + 3);
+    assert_int_equal(frame_write_answer(&frame, (const uint8_t *)"yes", 3, out, len - 1), 0);
+    len = frame_write_too_big(&frame, 1400, out, sizeof(out));
+    assert_int_equal(len, 18 + 40 + 8 + 60);
+    assert_int_equal(frame_write_too_big(&frame, 1400, out, len - 1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +268,7 @@ int main(void)
         cmocka_unit_test(a_sender_is_told_what_fits),
         cmocka_unit_test(nobody_is_told_about_a_broadcast),
         cmocka_unit_test(an_answer_goes_back),
+        cmocka_unit_test(what_does_not_fit_is_not_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
