@@ -96,17 +96,17 @@ static bool is_extension(uint8_t number)
            number == PROTOCOL_DEST;
 }
 
-/* RFC 8200 4: a chain of headers, each of which says what the next is. */
+/* RFC 8200 4: a chain of headers, each of which says what the next is; none in later fragments. */
 static void skip_extensions(struct reader *r, struct carried *carried)
 {
-    for (int i = 0; i < EXTENSIONS_MAX && is_extension(carried->number); i++) {
+    for (int i = 0; i < EXTENSIONS_MAX && carried->is_first && is_extension(carried->number); i++) {
         bool is_part = carried->number == PROTOCOL_PART;
         uint8_t next = reader_u8(r), len = reader_u8(r);
         uint16_t rest = reader_u16(r);
 
         (void)reader_u32(r);
         if (is_part)
-            carried->is_first = carried->is_first && !(rest & PART_OFFSET);
+            carried->is_first = !(rest & PART_OFFSET);
         else
             (void)reader_bytes(r, (size_t)len * 8);
         carried->number = next;

@@ -117,6 +117,25 @@ static void a_later_fragment_has_no_ports(void **state)
     assert_true(frame.may_fragment);
 }
 
+/* RFC 8200 4.5: what is in a later fragment is no header, whatever the first one's was. */
+static void a_later_fragment_of_ipv6_is_not_read_on(void **state)
+{
+    uint8_t bytes[sizeof(udp6)];
+    struct frame frame;
+
+    (void)state;
+    memcpy(bytes, udp6, sizeof(bytes));
+    bytes[24] = 44; /* a fragment header in place of hop-by-hop */
+    bytes[58] = 60; /* of destination options */
+    bytes[60] = 0x00;
+    bytes[61] = 0x80; /* offset 128 */
+    bytes[67] = 0xff; /* would be their length */
+    assert_true(frame_read(&frame, bytes, sizeof(bytes)));
+    assert_int_equal(frame.protocol, FRAME_PROTOCOL_OTHER);
+    assert_false(frame.has_transport);
+    assert_int_equal(frame.upper_at, 66);
+}
+
 static void neighbour_discovery_is_the_links_own(void **state)
 {
     uint8_t bytes[] = {
@@ -262,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_datagram_is_found_behind_tags_and_extensions),
         cmocka_unit_test(no_cut_frame_is_read_beyond_its_end),
         cmocka_unit_test(a_later_fragment_has_no_ports),
+        cmocka_unit_test(a_later_fragment_of_ipv6_is_not_read_on),
         cmocka_unit_test(neighbour_discovery_is_the_links_own),
         cmocka_unit_test(a_cut_segment_is_a_whole_one),
         cmocka_unit_test(resets_carry_what_each_end_expects),
