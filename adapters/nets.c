@@ -102,7 +102,7 @@ static void complete_lab_address(const struct nets *nets, enum adapter_id id,
         break;
     case ADDRESSING_STATIC:
         if (address->gateway.family == IP_FAMILY_NONE &&
-            board_in_one_net(&address->ip, &lab.gateway, address->prefix_len))
+            endpoint_in_one_net(&address->ip, &lab.gateway, address->prefix_len))
             address->gateway = lab.gateway;
         break;
     case ADDRESSING_DHCP:

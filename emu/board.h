@@ -153,9 +153,6 @@ const char *board_slot_check(struct board_slot *slot, char why[BOARD_WHY_MAX]);
 /* What the adapters must not share. */
 const char *board_check(const struct board *board, char why[BOARD_WHY_MAX]);
 
-/* Do both lie in one network of @bits? */
-bool board_in_one_net(const struct endpoint *a, const struct endpoint *b, unsigned bits);
-
 /* ---- the network that the emulator makes ----------------------------------------------------- */
 
 /* The address of number @host there. */

@@ -7,8 +7,6 @@
 
 #define V4_BITS     32
 #define V4_LOOPBACK 127 /* 127.0.0.0/8, RFC 1122 3.2.1.3 */
-#define BYTE_BITS   8
-#define BYTE_MASK   0xffU
 
 static const char *wrong(char why[BOARD_WHY_MAX], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -23,15 +21,6 @@ static const char *wrong(char why[BOARD_WHY_MAX], const char *format, ...)
 }
 
 /* ---- one adapter -------------------------------------------------------------------------------- */
-
-bool board_in_one_net(const struct endpoint *a, const struct endpoint *b, unsigned bits)
-{
-    unsigned whole = bits / BYTE_BITS, rest = bits % BYTE_BITS;
-    unsigned mask = BYTE_MASK << (BYTE_BITS - rest) & BYTE_MASK;
-
-    return a->family == b->family && memcmp(a->addr, b->addr, whole) == 0 &&
-           (!rest || ((a->addr[whole] ^ b->addr[whole]) & mask) == 0);
-}
 
 static uint32_t word_of(const struct endpoint *ip)
 {
@@ -65,7 +54,7 @@ static const char *check_v4(const struct board_address *address, char why[BOARD_
     if (address->gateway.family == IP_FAMILY_NONE)
         return NULL;
     (void)endpoint_ip_text(&address->gateway, ip);
-    if (!board_in_one_net(&address->ip, &address->gateway, address->prefix_len))
+    if (!endpoint_in_one_net(&address->ip, &address->gateway, address->prefix_len))
         return wrong(why, "gw=%s is not in the network of ip=", ip);
     return endpoint_same_ip(&address->ip, &address->gateway) ? "gw= is the adapter's own address"
                                                              : NULL;
@@ -97,7 +86,7 @@ static const char *check_v6(const struct board_address *address, char why[BOARD_
         return NULL;
     (void)endpoint_ip_text(&address->gateway6, ip);
     if (!is_link_local(&address->gateway6) &&
-        !board_in_one_net(&address->ip6, &address->gateway6, address->prefix6_len))
+        !endpoint_in_one_net(&address->ip6, &address->gateway6, address->prefix6_len))
         return wrong(why, "gw6=%s is not in the network of ip6=", ip);
     return endpoint_same_ip(&address->ip6, &address->gateway6) ? "gw6= is the adapter's own address"
                                                                : NULL;
@@ -181,7 +170,7 @@ static const char *check_nets(const struct pair *pair, const struct endpoint *a,
     char ip[ENDPOINT_TEXT_MAX], other[ENDPOINT_TEXT_MAX];
 
     if (a->family == IP_FAMILY_NONE || b->family == IP_FAMILY_NONE ||
-        (!is_one_namespace && !on_one_bridge(pair->a, pair->b)) || !board_in_one_net(a, b, bits))
+        (!is_one_namespace && !on_one_bridge(pair->a, pair->b)) || !endpoint_in_one_net(a, b, bits))
         return NULL;
     (void)endpoint_ip_text(a, ip);
     (void)endpoint_ip_text(b, other);

@@ -12,6 +12,7 @@
 #define V6_MULTICAST  0xff /* ff00::/8, RFC 4291 2.7 */
 #define RXADDR_TAG_V4 0x00
 #define RXADDR_TAG_V6 0x01
+#define BYTE_BITS     8
 
 static void set_addr(struct endpoint *ep, enum ip_family family, const void *addr, size_t len)
 {
@@ -114,6 +115,15 @@ size_t endpoint_rxaddr(const struct endpoint *ep, uint8_t bytes[ENDPOINT_RXADDR_
 bool endpoint_same_ip(const struct endpoint *a, const struct endpoint *b)
 {
     return a->family == b->family && memcmp(a->addr, b->addr, endpoint_addr_len(a)) == 0;
+}
+
+bool endpoint_in_one_net(const struct endpoint *a, const struct endpoint *b, unsigned bits)
+{
+    unsigned whole = bits / BYTE_BITS, rest = bits % BYTE_BITS;
+
+    if (a->family != b->family || memcmp(a->addr, b->addr, whole) != 0)
+        return false;
+    return !rest || (a->addr[whole] ^ b->addr[whole]) >> (BYTE_BITS - rest) == 0;
 }
 
 bool endpoint_is_unicast(const struct endpoint *ep)

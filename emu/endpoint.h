@@ -46,6 +46,9 @@ size_t endpoint_addr_len(const struct endpoint *ep);
 
 bool endpoint_same_ip(const struct endpoint *a, const struct endpoint *b);
 
+/* Do both lie in one network, whose addresses have their first @bits in common? */
+bool endpoint_in_one_net(const struct endpoint *a, const struct endpoint *b, unsigned bits);
+
 /* Neither the all-hosts broadcast, nor multicast, nor the unspecified address. */
 bool endpoint_is_unicast(const struct endpoint *ep);
 

@@ -186,6 +186,36 @@ static void broadcast_multicast_and_nought_are_not_unicast(void **state)
     assert_false(endpoint_is_unicast(&none));
 }
 
+static void a_network_is_its_first_bits(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        unsigned bits;
+        bool is_one;
+    } rows[] = {
+        { "10.1.2.3", "10.1.2.3", 32, true },
+        { "10.1.2.3", "10.1.2.2", 32, false },
+        { "10.1.2.3", "10.1.2.2", 31, true },
+        { "10.1.2.3", "10.1.2.4", 30, false },
+        { "10.1.2.3", "10.1.9.9", 16, true },
+        { "10.1.2.3", "10.2.2.3", 16, false },
+        { "10.1.2.3", "10.1.130.3", 17, false },
+        { "10.1.2.3", "200.0.0.1", 0, true },
+        { "2001:db8::1", "2001:db8::2", 64, true },
+        { "2001:db8::1", "2001:db8:0:1::1", 64, false },
+        { "2001:db8::1", "2001:db8::2", 128, false },
+        { "2001:db8::1", "10.1.2.3", 0, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct endpoint a = parse(rows[i].a), b = parse(rows[i].b);
+
+        if (endpoint_in_one_net(&a, &b, rows[i].bits) != rows[i].is_one)
+            fail_msg("%s and %s, %u", rows[i].a, rows[i].b, rows[i].bits);
+    }
+}
+
 static void a_mask_is_ones_and_then_zeros(void **state)
 {
     static const struct {
@@ -221,6 +251,7 @@ int main(void)
         cmocka_unit_test(the_rx_form_is_a_tag_and_the_address),
         cmocka_unit_test(addresses_are_compared_without_their_ports),
         cmocka_unit_test(broadcast_multicast_and_nought_are_not_unicast),
+        cmocka_unit_test(a_network_is_its_first_bits),
         cmocka_unit_test(a_mask_is_ones_and_then_zeros),
     };
 

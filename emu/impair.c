@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "emu/rng.h"
 #include "emu/util.h"
@@ -101,15 +100,6 @@ bool impair_has_kind(const struct impair *impair, enum impair_kind kind)
 
 /* ---- which packets -------------------------------------------------------------------------- */
 
-static bool is_in_net(const struct impair_rule *rule, const struct endpoint *ip)
-{
-    unsigned bytes = rule->ip_bits / BITS_A_BYTE, bits = rule->ip_bits % BITS_A_BYTE;
-
-    if (ip->family != rule->ip.family || memcmp(ip->addr, rule->ip.addr, bytes) != 0)
-        return false;
-    return !bits || (ip->addr[bytes] ^ rule->ip.addr[bytes]) >> (BITS_A_BYTE - bits) == 0;
-}
-
 static bool matches(const struct impair_active *active, const struct impair_packet *packet,
                     uint64_t now_us)
 {
@@ -123,8 +113,9 @@ static bool matches(const struct impair_active *active, const struct impair_pack
         return false;
     if (rule->port && rule->port != packet->peer.port && rule->port != packet->device.port)
         return false;
-    return rule->ip.family == IP_FAMILY_NONE || is_in_net(rule, &packet->peer) ||
-           is_in_net(rule, &packet->device);
+    return rule->ip.family == IP_FAMILY_NONE ||
+           endpoint_in_one_net(&rule->ip, &packet->peer, rule->ip_bits) ||
+           endpoint_in_one_net(&rule->ip, &packet->device, rule->ip_bits);
 }
 
 /* A query that the rule's dns= is for: to the port that it names, or to one that is known. */
