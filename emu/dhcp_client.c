@@ -39,32 +39,25 @@ static bool request_heard(struct dhcp_client *client, const struct dhcp_msg *msg
 static bool renew_heard(struct dhcp_client *client, const struct dhcp_msg *msg);
 
 static const struct {
-    const char *name;
     void (*due)(struct dhcp_client *client); /* its timer */
     bool (*heard)(struct dhcp_client *client, const struct dhcp_msg *msg);
     unsigned may_become; /* beside OFF */
 } states[] = {
-    [DHCP_CLIENT_STATE_OFF] = { "OFF", NULL, NULL, TO(SELECTING) },
-    [DHCP_CLIENT_STATE_SELECTING] = { "SELECTING", select_due, select_heard,
-                                      TO(SELECTING) | TO(REQUESTING) },
-    [DHCP_CLIENT_STATE_REQUESTING] = { "REQUESTING", request_due, request_heard,
+    [DHCP_CLIENT_STATE_OFF] = { NULL, NULL, TO(SELECTING) },
+    [DHCP_CLIENT_STATE_SELECTING] = { select_due, select_heard, TO(SELECTING) | TO(REQUESTING) },
+    [DHCP_CLIENT_STATE_REQUESTING] = { request_due, request_heard,
                                        TO(SELECTING) | TO(PROBING) | TO(BOUND) },
-    [DHCP_CLIENT_STATE_PROBING] = { "PROBING", probe_due, NULL, TO(BOUND) | TO(DECLINING) },
-    [DHCP_CLIENT_STATE_DECLINING] = { "DECLINING", decline_due, NULL, TO(SELECTING) },
-    [DHCP_CLIENT_STATE_BOUND] = { "BOUND", lease_due, NULL,
+    [DHCP_CLIENT_STATE_PROBING] = { probe_due, NULL, TO(BOUND) | TO(DECLINING) },
+    [DHCP_CLIENT_STATE_DECLINING] = { decline_due, NULL, TO(SELECTING) },
+    [DHCP_CLIENT_STATE_BOUND] = { lease_due, NULL,
                                   TO(RENEWING) | TO(REBINDING) | TO(SELECTING) | TO(DECLINING) },
-    [DHCP_CLIENT_STATE_RENEWING] = { "RENEWING", lease_due, renew_heard,
+    [DHCP_CLIENT_STATE_RENEWING] = { lease_due, renew_heard,
                                      TO(BOUND) | TO(REBINDING) | TO(SELECTING) | TO(DECLINING) },
-    [DHCP_CLIENT_STATE_REBINDING] = { "REBINDING", lease_due, renew_heard,
+    [DHCP_CLIENT_STATE_REBINDING] = { lease_due, renew_heard,
                                       TO(BOUND) | TO(SELECTING) | TO(DECLINING) },
 };
 static_assert(sizeof(states) / sizeof(states[0]) == DHCP_CLIENT_STATE_REBINDING + 1,
               "a state lacks its row");
-
-const char *dhcp_client_state_name(enum dhcp_client_state state)
-{
-    return states[state].name;
-}
 
 static void set_state(struct dhcp_client *client, enum dhcp_client_state next)
 {

@@ -138,5 +138,3 @@ void dhcp_client_conflict(struct dhcp_client *client);
 
 /* Is there a lease? */
 bool dhcp_client_is_bound(const struct dhcp_client *client);
-
-const char *dhcp_client_state_name(enum dhcp_client_state state);

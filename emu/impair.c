@@ -50,11 +50,6 @@ void impair_init(struct impair *impair, uint64_t seed)
     *impair = (struct impair){ .seed = seed };
 }
 
-void impair_fini(struct impair *impair)
-{
-    impair_clear(impair);
-}
-
 void impair_clear(struct impair *impair)
 {
     free(impair->rules);

@@ -160,10 +160,11 @@ struct impair {
 };
 
 void impair_init(struct impair *impair, uint64_t seed);
-void impair_fini(struct impair *impair);
 
 /* Put @rule in force now. 0; -ENOSPC: there are IMPAIR_RULES_MAX. */
 int impair_add(struct impair *impair, const struct impair_rule *rule, uint64_t now_us);
+
+/* Without rules it holds no memory. */
 void impair_clear(struct impair *impair);
 
 /* Does a rule have @kind, at whatever time? */

@@ -52,7 +52,7 @@ static int teardown(void **state)
 {
     struct bench *bench = *state;
 
-    impair_fini(&bench->impair);
+    impair_clear(&bench->impair);
     free(bench);
     return 0;
 }
@@ -147,12 +147,12 @@ static void losses_are_those_of_the_seed(void **state)
         if (lost[i])
             assert_int_equal(i + 1, first[found++]);
     }
-    impair_fini(&bench->impair);
+    impair_clear(&bench->impair);
     impair_init(&bench->impair, SEED);
     add(bench, "LWIP_ETH,loss=1%", 0);
     assert_int_equal(count_lost(bench, lost + PACKETS), count);
     assert_memory_equal(lost, lost + PACKETS, PACKETS);
-    impair_fini(&bench->impair);
+    impair_clear(&bench->impair);
     impair_init(&bench->impair, SEED + 1);
     add(bench, "LWIP_ETH,loss=1%", 0);
     (void)count_lost(bench, lost + PACKETS);
@@ -169,7 +169,7 @@ static void what_a_rule_does_not_match_leaves_its_sequence_alone(void **state)
 
     add(bench, "LWIP_ETH,loss=1%,match=udp:7", 0);
     count = count_lost(bench, lost);
-    impair_fini(&bench->impair);
+    impair_clear(&bench->impair);
     impair_init(&bench->impair, SEED);
     add(bench, "LWIP_ETH,loss=1%,match=udp:7", 0);
     for (unsigned i = 0; i < PACKETS; i++) {

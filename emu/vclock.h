@@ -57,8 +57,5 @@ void vclock_set_wall(struct vclock *clk, int64_t wall_us);
  */
 uint64_t vclock_of_host(const struct vclock *clk, uint64_t host_us);
 
-/* Real mode: what to add to a kernel's timestamp (CLOCK_REALTIME) for nanoseconds of this clock. */
-int64_t vclock_realtime_offset_ns(const struct vclock *clk);
-
 /* CPU time of this process in microseconds; in virtual mode the clock itself. */
 uint64_t vclock_cpu_us(const struct vclock *clk);

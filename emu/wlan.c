@@ -22,11 +22,6 @@ static const char *const state_names[] = {
 static_assert(sizeof(state_names) / sizeof(state_names[0]) == WLAN_STATE_COUNT,
               "a state lacks its name");
 
-const char *wlan_state_name(enum wlan_state state)
-{
-    return state_names[state];
-}
-
 static void set_state(struct wlan *wlan, enum wlan_state next)
 {
     if (next == wlan->state)

@@ -88,8 +88,6 @@ void wlan_fini(struct wlan *wlan);
 /* wlan.init: take Wi-Fi over. */
 void wlan_start(struct wlan *wlan);
 
-const char *wlan_state_name(enum wlan_state state);
-
 /* Networks are heard from WLAN_SCAN_MS after this on. */
 void wlan_scan(struct wlan *wlan);
 

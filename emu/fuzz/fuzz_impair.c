@@ -39,7 +39,7 @@ static void judge_some(const struct impair_rule *rule)
         assert((verdict.action == IMPAIR_ACTION_PASS) == !verdict.rule);
         (void)impair_blocked_until(&impair, &packet, rule->from_us);
     }
-    impair_fini(&impair);
+    impair_clear(&impair);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
