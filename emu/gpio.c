@@ -88,8 +88,7 @@ void gpio_setup(struct gpio *gpio, int pin, enum gpio_mode mode, enum gpio_pull 
     it->mode = mode;
     it->pull = pull;
     it->edge = edge;
-    it->has_start = false;
-    it->since_us = 0;
+    it->has_since = false;
 }
 
 void gpio_capture(struct gpio *gpio, int pin, bool level)
@@ -127,7 +126,7 @@ void gpio_debounce(struct gpio *gpio, int pin, uint64_t us, enum gpio_debounce h
     timer_stop(gpio->config.timers, &it->settle);
     it->debounce = how;
     it->debounce_us = us;
-    it->since_us = 0;
+    it->has_since = false;
 }
 
 uint32_t gpio_take_count(struct gpio *gpio, int pin)
@@ -152,8 +151,9 @@ static void on_irq(struct gpio_pin *pin, bool level)
         timer_start(pin->gpio->config.timers, &pin->settle, now_us + pin->debounce_us);
         return;
     case GPIO_DEBOUNCE_COOL:
-        if (pin->since_us && now_us - pin->since_us < pin->debounce_us)
+        if (pin->has_since && now_us - pin->since_us < pin->debounce_us)
             return;
+        pin->has_since = true;
         pin->since_us = now_us;
         report(pin, level);
     }
@@ -163,9 +163,9 @@ static void on_capture(struct gpio_pin *pin, bool level)
 {
     uint64_t now_us = pin->gpio->config.clock->now_us;
 
-    if (level != pin->captured_level && pin->has_start)
+    if (level != pin->captured_level && pin->has_since)
         post(pin, (uint32_t)(now_us - pin->since_us), 0);
-    pin->has_start = level == pin->captured_level;
+    pin->has_since = level == pin->captured_level;
     pin->since_us = now_us;
 }
 

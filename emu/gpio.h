@@ -56,8 +56,8 @@ struct gpio_pin {
     enum gpio_debounce debounce;
     bool output;         /* level of an output; the last one, when it is none */
     bool captured_level; /* GPIO_MODE_CAPTURE: which */
-    bool has_start;      /* and it has come: at @since_us */
-    uint64_t since_us;   /* GPIO_DEBOUNCE_COOL: of the last report */
+    bool has_since;
+    uint64_t since_us; /* of the last report, GPIO_DEBOUNCE_COOL; at the captured level */
     uint64_t debounce_us;
     struct timer settle;
     uint32_t count;

@@ -126,6 +126,19 @@ static void cooling_tells_the_first_change_only(void **state)
     assert_int_equal(next_told(fake), 1);
 }
 
+/* The clock of a run begins at 0. */
+static void cooling_begins_with_the_clock(void **state)
+{
+    struct fake_device *fake = *state;
+    struct gpio *gpio = watched(fake, GPIO_EDGE_BOTH);
+
+    assert_int_equal(fake->device.clock.now_us, 0);
+    gpio_debounce(gpio, PIN, SETTLE_US, GPIO_DEBOUNCE_COOL);
+    pulse(gpio);
+    assert_int_equal(next_told(fake), 1);
+    assert_int_equal(next_told(fake), -1);
+}
+
 static void settling_tells_what_has_stayed(void **state)
 {
     struct fake_device *fake = *state;
@@ -194,6 +207,7 @@ int main(void)
         ON_DEVICE(what_does_not_change_the_level_is_not_told),
         ON_DEVICE(a_closed_pin_is_silent),
         ON_DEVICE(cooling_tells_the_first_change_only),
+        ON_DEVICE(cooling_begins_with_the_clock),
         ON_DEVICE(settling_tells_what_has_stayed),
         ON_DEVICE(a_bounce_back_is_no_edge),
         ON_DEVICE(changes_are_counted_and_the_count_is_taken),
