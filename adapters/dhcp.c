@@ -299,7 +299,6 @@ static void on_lost(struct dhcp_client *client, enum dhcp_loss why)
     static const char *const texts[] = {
         [DHCP_LOSS_EXPIRED] = "its lease is over, and no DHCP server has renewed it",
         [DHCP_LOSS_REFUSED] = "the DHCP server has refused to renew it",
-        [DHCP_LOSS_CONFLICT] = "another host has it",
     };
 
     lose(container_of(client, struct dhcp, client), texts[why]);

@@ -21,7 +21,6 @@ const struct dhcp_client_timing dhcp_client_timing = {
     .request_ms = 1900,
     .request_tries = 3,
     .renew_ms_min = 60000, /* RFC 2131 4.4.5 */
-    .decline_ms = 10000,
     .jitter_ms = 100,
 };
 
@@ -31,8 +30,6 @@ const struct dhcp_client_timing dhcp_client_timing = {
 
 static void select_due(struct dhcp_client *client);
 static void request_due(struct dhcp_client *client);
-static void probe_due(struct dhcp_client *client);
-static void decline_due(struct dhcp_client *client);
 static void lease_due(struct dhcp_client *client);
 static bool select_heard(struct dhcp_client *client, const struct dhcp_msg *msg);
 static bool request_heard(struct dhcp_client *client, const struct dhcp_msg *msg);
@@ -45,16 +42,11 @@ static const struct {
 } states[] = {
     [DHCP_CLIENT_STATE_OFF] = { NULL, NULL, TO(SELECTING) },
     [DHCP_CLIENT_STATE_SELECTING] = { select_due, select_heard, TO(SELECTING) | TO(REQUESTING) },
-    [DHCP_CLIENT_STATE_REQUESTING] = { request_due, request_heard,
-                                       TO(SELECTING) | TO(PROBING) | TO(BOUND) },
-    [DHCP_CLIENT_STATE_PROBING] = { probe_due, NULL, TO(BOUND) | TO(DECLINING) },
-    [DHCP_CLIENT_STATE_DECLINING] = { decline_due, NULL, TO(SELECTING) },
-    [DHCP_CLIENT_STATE_BOUND] = { lease_due, NULL,
-                                  TO(RENEWING) | TO(REBINDING) | TO(SELECTING) | TO(DECLINING) },
+    [DHCP_CLIENT_STATE_REQUESTING] = { request_due, request_heard, TO(SELECTING) | TO(BOUND) },
+    [DHCP_CLIENT_STATE_BOUND] = { lease_due, NULL, TO(RENEWING) | TO(REBINDING) | TO(SELECTING) },
     [DHCP_CLIENT_STATE_RENEWING] = { lease_due, renew_heard,
-                                     TO(BOUND) | TO(REBINDING) | TO(SELECTING) | TO(DECLINING) },
-    [DHCP_CLIENT_STATE_REBINDING] = { lease_due, renew_heard,
-                                      TO(BOUND) | TO(SELECTING) | TO(DECLINING) },
+                                     TO(BOUND) | TO(REBINDING) | TO(SELECTING) },
+    [DHCP_CLIENT_STATE_REBINDING] = { lease_due, renew_heard, TO(BOUND) | TO(SELECTING) },
 };
 static_assert(sizeof(states) / sizeof(states[0]) == DHCP_CLIENT_STATE_REBINDING + 1,
               "a state lacks its row");
@@ -165,16 +157,6 @@ static void send_renewal(struct dhcp_client *client, uint32_t ip)
     send_msg(client, &msg, ip);
 }
 
-static void send_decline(struct dhcp_client *client)
-{
-    struct dhcp_msg msg;
-
-    begin_msg(client, DHCP_TYPE_DECLINE, &msg);
-    msg.requested_ip = client->lease.ip;
-    msg.server_id = client->lease.server;
-    send_msg(client, &msg, DHCP_BROADCAST);
-}
-
 /* ---- looking for a server -------------------------------------------------------------------------- */
 
 static void begin_selecting(struct dhcp_client *client)
@@ -214,11 +196,6 @@ static void request_due(struct dhcp_client *client)
     }
     send_request(client);
     wait_for_answer(client, client->config.timing->request_ms);
-}
-
-static void decline_due(struct dhcp_client *client)
-{
-    begin_selecting(client);
 }
 
 /* ---- what servers say ------------------------------------------------------------------------------ */
@@ -361,19 +338,8 @@ static bool request_heard(struct dhcp_client *client, const struct dhcp_msg *msg
     }
     if (!is_of_server(client, msg) || !take_ack(client, msg))
         return false;
-    if (client->config.ops->probe) {
-        set_state(client, DHCP_CLIENT_STATE_PROBING);
-        wait_until(client, now_us(client) + client->config.timing->probe_ms * US_PER_MS);
-        client->config.ops->probe(client, client->lease.ip);
-    } else {
-        bind_lease(client);
-    }
-    return true;
-}
-
-static void probe_due(struct dhcp_client *client)
-{
     bind_lease(client);
+    return true;
 }
 
 static bool renew_heard(struct dhcp_client *client, const struct dhcp_msg *msg)
@@ -467,18 +433,4 @@ bool dhcp_client_handle(struct dhcp_client *client, const struct dhcp_msg *msg)
     return states[client->state].heard && client->tries && msg->is_reply &&
            msg->xid == client->xid && memcmp(msg->mac, client->config.mac, DHCP_MAC_LEN) == 0 &&
            states[client->state].heard(client, msg);
-}
-
-void dhcp_client_conflict(struct dhcp_client *client)
-{
-    bool was_bound = dhcp_client_is_bound(client);
-
-    if (!was_bound && client->state != DHCP_CLIENT_STATE_PROBING)
-        return;
-    if (was_bound)
-        lose_lease(client, DHCP_LOSS_CONFLICT);
-    client->last_ip = 0;
-    set_state(client, DHCP_CLIENT_STATE_DECLINING);
-    send_decline(client);
-    wait_until(client, now_us(client) + client->config.timing->decline_ms * US_PER_MS);
 }

@@ -2,21 +2,21 @@
  * dhcp_client: a DHCP client (RFC 2131) that does no I/O: messages in, messages out, on the timers
  * and the clock of its device.
  *
- *            start            OFFER               ACK              time to probe is over
- *   OFF ------------> SELECTING ---> REQUESTING -------> PROBING ------------------------> BOUND
- *                      ^  ^  ^           | NAK,             | conflict()       T1 |  ^ ACK   |
- *                      |  |  `-----------' no answer        v                     v  |       |
- *                      |  |                            DECLINING              RENEWING       |
- *                      |  `---------------------------------' later            T2 |  ^ ACK   |
- *                      |                                                          v  |       |
- *                      `--------------------------- NAK, the lease's end ----- REBINDING     |
- *                                                                                            |
- *   stop() leads to OFF from anywhere; conflict() from BOUND, too, to DECLINING <------------'
+ *            start            OFFER               ACK
+ *   OFF ------------> SELECTING ---> REQUESTING -------> BOUND
+ *                      ^  ^  ^           | NAK,        T1 |  ^ ACK
+ *                      |  |  `-----------' no answer      v  |
+ *                      |  `------------------- NAK --- RENEWING
+ *                      |                               T2 |  ^ ACK, to BOUND
+ *                      |                                  v  |
+ *                      `--- NAK, the lease's end ----- REBINDING
+ *
+ *   stop() leads to OFF from anywhere.
  *
  * The first OFFER that is fit for use is taken. Two DISCOVERs are never closer to each other than
  * the first of the waits, whatever servers answer. A lease counts from when it was asked for. As on
  * a module, DISCOVER follows when the link is back (there is no INIT-REBOOT), and nothing is
- * released.
+ * released. Nobody looks whether another host has the address (RFC 2131 4.4.1 would have it so).
  *
  * A lease that is held keeps no run alive, a search does.
  *
@@ -40,8 +40,6 @@ enum dhcp_client_state {
     DHCP_CLIENT_STATE_OFF,
     DHCP_CLIENT_STATE_SELECTING,
     DHCP_CLIENT_STATE_REQUESTING,
-    DHCP_CLIENT_STATE_PROBING,
-    DHCP_CLIENT_STATE_DECLINING,
     DHCP_CLIENT_STATE_BOUND,
     DHCP_CLIENT_STATE_RENEWING,
     DHCP_CLIENT_STATE_REBINDING,
@@ -62,7 +60,6 @@ struct dhcp_lease {
 enum dhcp_loss {
     DHCP_LOSS_EXPIRED, /* nobody has renewed it */
     DHCP_LOSS_REFUSED, /* a server has sent NAK */
-    DHCP_LOSS_CONFLICT /* somebody else has the address */
 };
 
 /* None of these calls the client again, but for unanswered(), which may. */
@@ -76,9 +73,6 @@ struct dhcp_client_ops {
 
     /* Optional. So many DISCOVERs of this search have been waited for in vain. */
     void (*unanswered)(struct dhcp_client *client, unsigned count);
-
-    /* Optional. Look whether somebody else has @ip; if so, say dhcp_client_conflict(). */
-    void (*probe)(struct dhcp_client *client, uint32_t ip);
 };
 
 #define DHCP_WAITS_MAX 8
@@ -89,7 +83,6 @@ struct dhcp_client_timing {
     uint32_t request_ms;                  /* after each REQUEST for what was offered */
     unsigned request_tries;               /* of those */
     uint32_t renew_ms_min;                /* between two REQUESTs to renew a lease */
-    uint32_t probe_ms, decline_ms;        /* after ACK; after DECLINE, RFC 2131 3.1.5: 10 s */
     uint32_t jitter_ms;                   /* at most so much is added to each wait for an answer */
 };
 
@@ -132,9 +125,6 @@ void dhcp_client_stop(struct dhcp_client *client);
 
 /* A message has come in. False: it was none for this client in this state. */
 bool dhcp_client_handle(struct dhcp_client *client, const struct dhcp_msg *msg);
-
-/* Somebody else has the address. Harmless when there is none. */
-void dhcp_client_conflict(struct dhcp_client *client);
 
 /* Is there a lease? */
 bool dhcp_client_is_bound(const struct dhcp_client *client);

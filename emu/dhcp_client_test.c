@@ -38,7 +38,7 @@ struct fake {
         uint64_t at_us;
     } sent[SENT_MAX];
     size_t sent_count;
-    unsigned bound, lost, unanswered, probed;
+    unsigned bound, lost, unanswered;
     uint64_t lost_us;
     enum dhcp_loss why;
     bool sent_before_lost; /* a DISCOVER left while the address was still there */
@@ -88,14 +88,7 @@ static void on_unanswered(struct dhcp_client *client, unsigned count)
         dhcp_client_stop(client);
 }
 
-static void on_probe(struct dhcp_client *client, uint32_t ip)
-{
-    assert_int_equal(ip, client->lease.ip);
-    fake_of(client)->probed++;
-}
-
-static const struct dhcp_client_ops ops = { on_send, on_bound, on_lost, on_unanswered, NULL };
-static const struct dhcp_client_ops probing_ops = { on_send, on_bound, on_lost, NULL, on_probe };
+static const struct dhcp_client_ops ops = { on_send, on_bound, on_lost, on_unanswered };
 
 /* Without jitter, so that every tick is known. */
 static const struct dhcp_client_timing timing = {
@@ -104,17 +97,14 @@ static const struct dhcp_client_timing timing = {
     .request_ms = 1900,
     .request_tries = 3,
     .renew_ms_min = 60000,
-    .probe_ms = 500,
-    .decline_ms = 10000,
 };
 
-static void init_client(struct fake *fake, const struct dhcp_client_ops *with,
-                        const struct dhcp_client_timing *when)
+static void init_client(struct fake *fake, const struct dhcp_client_timing *when)
 {
     struct dhcp_client_config config = { .timers = &fake->timers,
                                          .clock = &fake->clock,
                                          .rng = &fake->rng,
-                                         .ops = with,
+                                         .ops = &ops,
                                          .timing = when,
                                          .hostname = "thing",
                                          .wants_broadcast = true };
@@ -131,7 +121,7 @@ static int setup(void **state)
     vclock_advance(&fake->clock, 5 * US_PER_S);
     timers_init(&fake->timers);
     rng_init(&fake->rng, 1);
-    init_client(fake, &ops, &timing);
+    init_client(fake, &timing);
     *state = fake;
     return 0;
 }
@@ -319,7 +309,7 @@ static void waits_are_jittered_by_the_seed(void **state)
     bool differs = false;
 
     jittery.jitter_ms = 100;
-    init_client(fake, &ops, &jittery);
+    init_client(fake, &jittery);
     dhcp_client_start(&fake->client);
     pass_us(fake, 60 * US_PER_S);
     for (size_t i = 1; i < fake->sent_count; i++) {
@@ -335,7 +325,7 @@ static void waits_are_jittered_by_the_seed(void **state)
     dhcp_client_stop(&fake->client);
     fake->sent_count = 0;
     rng_init(&fake->rng, 1);
-    init_client(fake, &ops, &jittery);
+    init_client(fake, &jittery);
     dhcp_client_start(&fake->client);
     pass_us(fake, 2 * US_PER_S);
     assert_int_equal(fake->sent[1].at_us - fake->sent[0].at_us, start_us);
@@ -737,64 +727,6 @@ static void an_mtu_is_taken_when_a_host_can_work_with_it(void **state)
     assert_int_equal(fake->client.lease.mtu, 1400);
 }
 
-static void an_address_is_probed_before_it_is_used(void **state)
-{
-    struct fake *fake = *state;
-
-    init_client(fake, &probing_ops, &timing);
-    dhcp_client_start(&fake->client);
-    assert_true(hear(fake, answer(fake, DHCP_TYPE_OFFER)));
-    assert_true(hear(fake, answer(fake, DHCP_TYPE_ACK)));
-    assert_int_equal(fake->probed, 1);
-    pass_us(fake, 500 * US_PER_MS - 1);
-    assert_state(fake, DHCP_CLIENT_STATE_PROBING);
-    assert_int_equal(fake->bound, 0);
-    pass_us(fake, 1);
-    assert_state(fake, DHCP_CLIENT_STATE_BOUND);
-    assert_int_equal(fake->bound, 1);
-}
-
-/* RFC 2131 3.1.5, 4.4.4: DECLINE, and again after ten seconds at the earliest. */
-static void an_address_that_somebody_has_is_declined(void **state)
-{
-    struct fake *fake = *state;
-    uint64_t declined_us;
-
-    init_client(fake, &probing_ops, &timing);
-    dhcp_client_start(&fake->client);
-    assert_true(hear(fake, answer(fake, DHCP_TYPE_OFFER)));
-    assert_true(hear(fake, answer(fake, DHCP_TYPE_ACK)));
-    pass_us(fake, 100 * US_PER_MS);
-    dhcp_client_conflict(&fake->client);
-    declined_us = fake->clock.now_us;
-    assert_int_equal(newest(fake)->type, DHCP_TYPE_DECLINE);
-    assert_int_equal(fake->sent[2].ip, DHCP_BROADCAST);
-    assert_int_equal(newest(fake)->requested_ip, ADDRESS);
-    assert_int_equal(newest(fake)->server_id, SERVER);
-    assert_int_equal(newest(fake)->client_ip, 0);
-    assert_int_equal(fake->lost, 0); /* it never had it */
-    assert_false(hear(fake, answer(fake, DHCP_TYPE_OFFER)));
-    pass_us(fake, 10 * US_PER_S);
-    assert_sent(fake, 4, declined_us + 10 * US_PER_S);
-    assert_int_equal(newest(fake)->type, DHCP_TYPE_DISCOVER);
-    assert_int_equal(newest(fake)->requested_ip, 0);
-}
-
-static void a_conflict_while_bound_takes_the_address_away(void **state)
-{
-    struct fake *fake = *state;
-
-    dhcp_client_conflict(&fake->client); /* of nothing */
-    assert_int_equal(fake->sent_count, 0);
-    bind_it(fake);
-    dhcp_client_conflict(&fake->client);
-    assert_int_equal(fake->lost, 1);
-    assert_int_equal(fake->why, DHCP_LOSS_CONFLICT);
-    assert_int_equal(newest(fake)->type, DHCP_TYPE_DECLINE);
-    dhcp_client_conflict(&fake->client); /* told twice */
-    assert_int_equal(fake->sent_count, 3);
-}
-
 /* The cable: what was held is asked for again, by DISCOVER, as a module does. */
 static void it_starts_again_when_the_link_is_back(void **state)
 {
@@ -857,9 +789,6 @@ int main(void)
         TEST(classless_routes_come_before_the_router),
         TEST(name_servers_that_cannot_be_are_left_out),
         TEST(an_mtu_is_taken_when_a_host_can_work_with_it),
-        TEST(an_address_is_probed_before_it_is_used),
-        TEST(an_address_that_somebody_has_is_declined),
-        TEST(a_conflict_while_bound_takes_the_address_away),
         TEST(it_starts_again_when_the_link_is_back),
         TEST(a_lease_that_ended_while_asleep_is_lost),
     };

@@ -14,7 +14,6 @@
 
 #define US_PER_TENTH 100000
 #define TENTHS_MASK  0x1f
-#define IS_CONFLICT  0x20
 #define IS_RELINK    0x40
 #define IS_HONEST    0x80 /* its xid and MAC become those of the question */
 #define XID_AT       4
@@ -65,7 +64,7 @@ static void on_lost(struct dhcp_client *client, enum dhcp_loss why)
     fake->is_bound = false;
 }
 
-static const struct dhcp_client_ops ops = { on_send, on_bound, on_lost, NULL, NULL };
+static const struct dhcp_client_ops ops = { on_send, on_bound, on_lost, NULL };
 
 static void pass_us(struct fake *fake, uint64_t us)
 {
@@ -104,8 +103,6 @@ static void step(struct fake *fake, struct reader *r)
     const uint8_t *bytes;
 
     pass_us(fake, (uint64_t)(what & TENTHS_MASK) * US_PER_TENTH);
-    if (what & IS_CONFLICT)
-        dhcp_client_conflict(&fake->client);
     if (what & IS_RELINK) {
         dhcp_client_stop(&fake->client);
         fake->is_bound = false;
