@@ -21,10 +21,10 @@ void impair_note(struct trace *trace, enum adapter_id id, const struct impair_pa
 {
     if (!trace_is_on(trace))
         return;
-    if (verdict->action != IMPAIR_ACTION_PASS)
+    if (verdict->action != IMPAIR_ACTION_PASS) { /* what chance had in store does not happen */
         note(trace, id, packet, verdict, impair_kind_name(verdict->cause));
-    if (verdict->action == IMPAIR_ACTION_LOSE || verdict->action == IMPAIR_ACTION_TOO_BIG)
         return;
+    }
     if (verdict->is_twice)
         note(trace, id, packet, verdict, impair_kind_name(IMPAIR_KIND_DUPLICATE));
     if (verdict->is_late)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emu/fake_device.h"
 #include "emu/util.h"
 
 #include <cmocka.h>
@@ -369,6 +370,34 @@ static void a_stream_waits_at_a_black_hole(void **state)
     assert_true(impair_blocked_until(&bench->impair, &bench->packet, 3 * S) == UINT64_MAX);
 }
 
+/* Of a packet that does not pass nothing else is done, whatever the rules before had drawn. */
+static void only_what_is_done_is_traced(void **state)
+{
+    struct bench *bench = *state;
+    struct fake_device *fake;
+    void *opened = NULL;
+
+    assert_int_equal(fake_device_setup(&opened), 0);
+    fake = opened;
+    add(bench, "LWIP_ETH,duplicate=100%,reorder=100%,corrupt=100%", 0);
+    add(bench, "LWIP_ETH,reset=0", 0);
+    bench->packet.protocol = IMPAIR_PROTOCOL_TCP;
+    bench->packet.stream_len = 1000;
+    assert_int_equal(judge(bench, 0)->action, IMPAIR_ACTION_RESET);
+    impair_note(&fake->device.trace, ADAPTER_ETH, &bench->packet, &bench->verdict);
+    assert_true(fake_traced(fake, "\"what\":\"reset\""));
+    assert_false(fake_traced(fake, "\"what\":\"duplicate\""));
+    assert_false(fake_traced(fake, "\"what\":\"reorder\""));
+    assert_false(fake_traced(fake, "\"what\":\"corrupt\""));
+    bench->packet.stream_len = 0;
+    assert_true(passes(bench, 0));
+    impair_note(&fake->device.trace, ADAPTER_ETH, &bench->packet, &bench->verdict);
+    assert_true(fake_traced(fake, "\"what\":\"duplicate\""));
+    assert_true(fake_traced(fake, "\"what\":\"reorder\""));
+    assert_true(fake_traced(fake, "\"what\":\"corrupt\""));
+    assert_int_equal(fake_device_teardown(&opened), 0);
+}
+
 static void an_adapter_has_so_many_rules_and_no_more(void **state)
 {
     struct bench *bench = *state;
@@ -406,6 +435,7 @@ int main(void)
         TEST(a_stream_is_cut_at_its_byte),
         TEST(queries_are_those_to_a_name_server),
         TEST(a_stream_waits_at_a_black_hole),
+        TEST(only_what_is_done_is_traced),
         TEST(an_adapter_has_so_many_rules_and_no_more),
     };
 
