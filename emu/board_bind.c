@@ -112,9 +112,10 @@ static const char *take_ip(struct board_slot *slot, const char *value, char why[
     struct endpoint ip = { 0 };
     unsigned bits;
 
-    if (!read_net(value, &ip, &bits))
+    if (!read_net(value, &ip, &bits)) {
         return wrong(
             why, "ip= takes an address and its network's length, as 10.0.0.2/24; not %.64s", value);
+    }
     if (ip.family != IP_FAMILY_V4)
         return wrong(why, "ip= takes an IPv4 address; %.64s is for ip6=", value);
     if (bits > V4_BITS)
@@ -151,10 +152,11 @@ static const char *take_ip6(struct board_slot *slot, const char *value, char why
     struct endpoint ip = { 0 };
     unsigned bits;
 
-    if (!read_net(value, &ip, &bits) || !bits || bits > V6_BITS)
+    if (!read_net(value, &ip, &bits) || !bits || bits > V6_BITS) {
         return wrong(why,
                      "ip6= takes an address and its network's length, as 2001:db8::2/64; not %.64s",
                      value);
+    }
     if (ip.family != IP_FAMILY_V6)
         return wrong(why, "ip6= takes an IPv6 address; %.64s is for ip=", value);
     slot->address.ip6 = ip;
@@ -210,9 +212,11 @@ static const char *take_mtu(struct board_slot *slot, const char *value, char why
 
     errno = 0;
     mtu = strtoul(value, &end, 10);
-    if (*end || errno || *value < '0' || *value > '9' || mtu < BOARD_MTU_MIN || mtu > BOARD_MTU_MAX)
+    if (*end || errno || *value < '0' || *value > '9' || mtu < BOARD_MTU_MIN ||
+        mtu > BOARD_MTU_MAX) {
         return wrong(why, "mtu= takes bytes from %d to %d; not %.64s", BOARD_MTU_MIN, BOARD_MTU_MAX,
                      value);
+    }
     slot->mtu = (unsigned)mtu;
     return NULL;
 }
@@ -228,6 +232,8 @@ static const char *take_dns(struct board_slot *slot, const char *value, char why
     slot->dns[slot->dns_count++] = dns;
     return NULL;
 }
+
+/* NOLINTBEGIN(readability-non-const-parameter): they are of one type, and the others write @why */
 
 static const char *take_dhcp(struct board_slot *slot, const char *value, char why[BOARD_WHY_MAX])
 {
@@ -246,6 +252,8 @@ static const char *take_down(struct board_slot *slot, const char *value, char wh
     slot->starts_down = true;
     return NULL;
 }
+
+/* NOLINTEND(readability-non-const-parameter) */
 
 static const char *take_dev(struct board_slot *slot, const char *value, char why[BOARD_WHY_MAX])
 {
@@ -323,9 +331,10 @@ const char *board_slot_set(struct board_slot *slot, const char *key, const char 
             continue;
         if (slot->binding == BINDING_OFF)
             return "off takes nothing more";
-        if (!(row->kinds & 1U << slot->binding))
+        if (!(row->kinds & 1U << slot->binding)) {
             return wrong(why, "%s takes no %s%s: %s", binding_name(slot->binding), key,
                          row->is_flag ? "" : "=", row->elsewhere);
+        }
         if (row->is_flag && value)
             return wrong(why, "%s takes no value", key);
         if (!row->is_flag && !value)
@@ -389,12 +398,13 @@ const char *board_bind(struct board *board, const char *text, char why[BOARD_WHY
     if (!equals)
         return "it has the form ADAPTER=host or ADAPTER=off";
     id = adapter_by_name(text, (size_t)(equals - text));
-    if (id == ADAPTER_NONE)
+    if (id == ADAPTER_NONE) {
         return wrong(why,
                      "there is no adapter \"%.*s\"; there are LWIP_GP, LWIP_STA, LWIP_AP, "
                      "LWIP_ETH, ETH0, USB",
                      (int)(equals - text > BOARD_IFNAME_MAX ? BOARD_IFNAME_MAX : equals - text),
                      text);
+    }
     at = equals + 1;
     problem = take_kind(&slot, &at, why);
     if (!problem)

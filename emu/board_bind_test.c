@@ -177,9 +177,10 @@ static void what_makes_no_sense_is_refused(void **state)
         struct board board;
         const char *problem = bind_all(&board, binds, binds[1] ? 2 : 1, why);
 
-        if (!problem || !strstr(problem, refusals[i].why))
+        if (!problem || !strstr(problem, refusals[i].why)) {
             fail_msg("%s %s: %s", binds[0], binds[1] ? binds[1] : "",
                      problem ? problem : "was not refused");
+        }
     }
 }
 

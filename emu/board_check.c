@@ -42,10 +42,11 @@ static const char *check_v4(const struct board_address *address, char why[BOARD_
 {
     char ip[ENDPOINT_TEXT_MAX];
 
-    if (address->ip.family == IP_FAMILY_NONE)
+    if (address->ip.family == IP_FAMILY_NONE) {
         return address->gateway.family != IP_FAMILY_NONE ? "gw= goes with ip="
                : address->prefix_len                     ? "mask= goes with ip="
                                                          : NULL;
+    }
     (void)endpoint_ip_text(&address->ip, ip);
     if (!address->prefix_len)
         return wrong(why, "ip=%s lacks its network's length: ip=%s/24, or mask=", ip, ip);
@@ -102,9 +103,10 @@ const char *board_slot_check(struct board_slot *slot, char why[BOARD_WHY_MAX])
         problem = check_v6(address, why);
     if (problem)
         return problem;
-    if (has_ip6 && slot->mtu && slot->mtu < BOARD_MTU_MIN_V6)
+    if (has_ip6 && slot->mtu && slot->mtu < BOARD_MTU_MIN_V6) {
         return wrong(why, "mtu=%u is too little for ip6=: IPv6 takes %d", slot->mtu,
                      BOARD_MTU_MIN_V6);
+    }
     if (slot->binding == BINDING_NETNS && !*slot->ifname &&
         (slot->addressing != ADDRESSING_GIVEN || has_ip6))
         return "an address in a namespace is an interface's: which one, dev=?";
@@ -174,9 +176,10 @@ static const char *check_nets(const struct pair *pair, const struct endpoint *a,
         return NULL;
     (void)endpoint_ip_text(a, ip);
     (void)endpoint_ip_text(b, other);
-    if (endpoint_same_ip(a, b))
+    if (endpoint_same_ip(a, b)) {
         return wrong(why, "%s and %s have one address, %s", adapter_name(pair->a_id),
                      adapter_name(pair->b_id), ip);
+    }
     if (!is_one_namespace && a_bits == b_bits)
         return NULL;
     return wrong(why, "%s and %s overlap: %s/%u and %s/%u %s", adapter_name(pair->a_id),
@@ -219,12 +222,14 @@ static const char *check_pair(const struct board *board, enum adapter_id a, enum
         problem = check_macs(&pair, why);
     pair.a_address = address_of(pair.a, a);
     pair.b_address = address_of(pair.b, b);
-    if (!problem)
+    if (!problem) {
         problem = check_nets(&pair, &pair.a_address.ip, pair.a_address.prefix_len,
                              &pair.b_address.ip, pair.b_address.prefix_len, why);
-    if (!problem)
+    }
+    if (!problem) {
         problem = check_nets(&pair, &pair.a_address.ip6, pair.a_address.prefix6_len,
                              &pair.b_address.ip6, pair.b_address.prefix6_len, why);
+    }
     return problem;
 }
 

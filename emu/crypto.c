@@ -6,19 +6,21 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "emu/util.h"
 
-#define PIECE_MAX      (1 << 20) /* OpenSSL counts in int */
-#define KEY_MAX        32
-#define IV_MAX         16 /* mbedTLS MBEDTLS_MAX_IV_LENGTH */
-#define DES_KEY_LEN    8
-#define DES_BLOCK      8
-#define ONE            0x80
-#define SUITE_NAME_MAX 64
-#define AAD            "1234567890123456" /* of every GCM: LuatOS's, whatever a script wants */
+#define PIECE_MAX       (1 << 20) /* OpenSSL counts in int */
+#define KEY_MAX         32
+#define DIGEST_NAME_MAX 16
+#define IV_MAX          16 /* mbedTLS MBEDTLS_MAX_IV_LENGTH */
+#define DES_KEY_LEN     8
+#define DES_BLOCK       8
+#define ONE             0x80
+#define SUITE_NAME_MAX  64
+#define AAD             "1234567890123456" /* of every GCM: LuatOS's, whatever a script wants */
 
 /* ---- hashes -------------------------------------------------------------------------------------- */
 
@@ -47,12 +49,13 @@ static EVP_MAC_CTX *new_keyed(const char *digest, const void *key, size_t key_le
 {
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
-    char name[16];
+    char name[DIGEST_NAME_MAX];
     OSSL_PARAM params[2] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, strcpy(name, digest), 0),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
         OSSL_PARAM_construct_end(),
     };
 
+    (void)snprintf(name, sizeof(name), "%s", digest); /* OpenSSL wants it not const */
     EVP_MAC_free(mac);
     if (ctx && EVP_MAC_init(ctx, key, key_len, params))
         return ctx;
@@ -237,7 +240,7 @@ static bool start(EVP_CIPHER_CTX *ctx, const struct crypto_job *job, const struc
 
     memcpy(key, job->key, job->key_len);
     if (cipher->block == DES_BLOCK) { /* k, k, k or k1, k2, k1 */
-        for (size_t i = job->key_len; i < sizeof(key) && i < (size_t)3 * DES_KEY_LEN; i++)
+        for (size_t i = job->key_len; i < (size_t)3 * DES_KEY_LEN; i++)
             key[i] = key[i - job->key_len];
     }
     if (job->iv_len)

@@ -105,10 +105,11 @@ static void skip_extensions(struct reader *r, struct carried *carried)
         uint16_t rest = reader_u16(r);
 
         (void)reader_u32(r);
-        if (is_part)
+        if (is_part) {
             carried->is_first = !(rest & PART_OFFSET);
-        else
+        } else {
             (void)reader_bytes(r, (size_t)len * 8);
+        }
         carried->number = next;
     }
 }

@@ -59,9 +59,10 @@ size_t impair_answer(const struct impair_rule *rule, const uint8_t *query, size_
 
     if (dns_read_query(query, len, &asked) < 0)
         return 0;
-    if (rule->dns == IMPAIR_DNS_SERVFAIL)
+    if (rule->dns == IMPAIR_DNS_SERVFAIL) {
         rcode = DNS_RCODE_SERVFAIL;
-    else if (rule->dns == IMPAIR_DNS_NXDOMAIN)
+    } else if (rule->dns == IMPAIR_DNS_NXDOMAIN) {
         rcode = DNS_RCODE_NXDOMAIN;
+    }
     return dns_write_answer(&asked, rcode, &rule->dns_ip, rule->dns == IMPAIR_DNS_ADDRESS, answer);
 }

@@ -377,9 +377,10 @@ static const char *unknown_key(struct piece name, char why[IMPAIR_WHY_MAX])
     size_t len = (size_t)snprintf(why, IMPAIR_WHY_MAX, "there is no key \"%.*s\"; there are",
                                   name.len < 32 ? (int)name.len : 32, name.text);
 
-    for (int i = 0; i < ARRAY_LEN(keys); i++)
+    for (int i = 0; i < ARRAY_LEN(keys); i++) {
         len +=
             (size_t)snprintf(why + len, IMPAIR_WHY_MAX - len, "%s %s", i ? "," : "", keys[i].name);
+    }
     return why;
 }
 

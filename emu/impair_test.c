@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -277,9 +278,9 @@ static void a_match_is_of_either_end(void **state)
 
     for (int i = 0; i < ARRAY_LEN(rows); i++) {
         struct bench *bench = *state;
-        char text[IMPAIR_TEXT_MAX] = "LWIP_ETH,blackhole,match=";
+        char text[IMPAIR_TEXT_MAX];
 
-        (void)strcat(text, rows[i].match);
+        (void)snprintf(text, sizeof(text), "LWIP_ETH,blackhole,match=%s", rows[i].match);
         impair_clear(&bench->impair);
         add(bench, text, 0);
         if (passes(bench, 0) == rows[i].fits)

@@ -142,10 +142,11 @@ static void write_lower(struct writer *w, uint8_t *out, const struct packet_way 
     writer_bytes(w, way->to_mac, PACKET_MAC_LEN);
     writer_bytes(w, way->from_mac, PACKET_MAC_LEN);
     writer_u16(w, is_v6(way) ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4);
-    if (is_v6(way))
+    if (is_v6(way)) {
         write_ipv6(w, way, part);
-    else
+    } else {
         write_ipv4(w, way, part);
+    }
 }
 
 /* RFC 9293 3.1, RFC 8200 8.1 */

@@ -175,10 +175,11 @@ static void put_ipv4(struct byteq *out, const struct pcapng_interface *interface
     if (interface->ip.family != IP_FAMILY_V4)
         return;
     memcpy(bytes, interface->ip.addr, IPV4_LEN);
-    if (interface->mask.family == IP_FAMILY_V4)
+    if (interface->mask.family == IP_FAMILY_V4) {
         memcpy(bytes + IPV4_LEN, interface->mask.addr, IPV4_LEN);
-    else
+    } else {
         memset(bytes + IPV4_LEN, 0xff, IPV4_LEN);
+    }
     put_option(out, IF_IPV4ADDR, bytes, sizeof(bytes));
 }
 

@@ -180,7 +180,7 @@ static void a_long_comment_is_cut(void **state)
 
     (void)state;
     memset(text, 'x', PCAPNG_OPTION_MAX - 1);
-    memcpy(text + PCAPNG_OPTION_MAX - 1, "\xe4\xbd\xa0", 3);
+    memcpy(text + PCAPNG_OPTION_MAX - 1, "\xe4\xbd\xa0", 4); /* with its end */
     pcapng_put_packet(&out, &(struct pcapng_packet){ .comments = &comment, .comments_count = 1 });
     option = byteq_front(&out) + 28;
     assert_int_equal(option[2] | option[3] << 8, PCAPNG_OPTION_MAX - 1);

@@ -44,9 +44,10 @@ static bool add_extensions(X509 *cert, X509 *issuer, const struct tls_cert_spec 
         add_extension(cert, &ctx, NID_subject_key_identifier, "hash");
     if (ok && issuer != cert)
         ok = add_extension(cert, &ctx, NID_authority_key_identifier, "keyid:always");
-    if (ok && !spec->is_ca)
+    if (ok && !spec->is_ca) {
         ok = add_extension(cert, &ctx, NID_ext_key_usage,
                            spec->is_client ? "clientAuth" : "serverAuth");
+    }
     if (ok && spec->san)
         ok = add_extension(cert, &ctx, NID_subject_alt_name, spec->san);
     return ok;

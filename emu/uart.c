@@ -249,9 +249,10 @@ int uart_open(struct uart *uart, int port, const struct uart_setup *setup)
     it->format = setup->format;
     it->turn = setup->turn;
     it->rx_cap = setup->rx_cap;
-    if (it->turn.pin >= 0)
+    if (it->turn.pin >= 0) {
         gpio_setup(uart->config.gpio, it->turn.pin, GPIO_MODE_OUTPUT, GPIO_PULL_DEFAULT,
                    GPIO_EDGE_BOTH);
+    }
     turn_around(it, true);
     it->is_open = true;
     it->has_more = uart->lines; /* the line may have been ready before it was watched */
