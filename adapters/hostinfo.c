@@ -1,5 +1,6 @@
 #include "adapters/hostinfo.h"
 
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "emu/adapter.h"
 #include "emu/dns_msg.h"
@@ -103,6 +105,16 @@ static void read_resolvers(struct adapter_info *info)
     res_nclose(&state);
 }
 
+/* The kernel shows a sandbox (sandbox.h) when a file has changed, and not what is in it. */
+static bool can_read(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 void hostinfo_follow_dns(struct hostinfo_dns *seen, struct adapter_info *info)
 {
     struct hostinfo_dns now;
@@ -110,12 +122,12 @@ void hostinfo_follow_dns(struct hostinfo_dns *seen, struct adapter_info *info)
     bool is_first = seen->ino == 0;
 
     if (stat(_PATH_RESCONF, &st) < 0)
-        return; /* it is being written, or may not be read any more */
+        return; /* it is being written */
     now = (struct hostinfo_dns){ st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_ino };
     if (now.mtime_s == seen->mtime_s && now.mtime_ns == seen->mtime_ns && now.ino == seen->ino)
         return;
     *seen = now;
-    if (is_first)
+    if (is_first || !can_read(_PATH_RESCONF)) /* without it res_ninit() makes up 127.0.0.1 */
         return;
     info->dns_count = 0;
     read_resolvers(info);

@@ -19,7 +19,10 @@ struct hostinfo_dns {
     ino_t ino;
 };
 
-/* Read the resolvers of @info anew if that file is another since @seen, and not the first time. */
+/*
+ * Read the resolvers of @info anew if that file is another since @seen, and not the first time; they
+ * stay where it can't be read any more.
+ */
 void hostinfo_follow_dns(struct hostinfo_dns *seen, struct adapter_info *info);
 
 /* A host that knows only itself. */

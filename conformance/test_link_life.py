@@ -295,3 +295,23 @@ sys.run()
         run.wait_log("dns", "ON_LINE 0", count=2)
         run.stop()
     assert first.queries == ["A a.test"] and second.queries == ["A b.test"]
+
+
+def test_a_sandbox_keeps_the_name_servers_it_knows(emu, netns):
+    """/etc/resolv.conf can't be read any more then: that it has changed must not cost those it named."""
+    if "no Landlock" in emu.run("os.exit(0)\n", "--sandbox").stderr:
+        pytest.skip("this kernel has no Landlock")
+    dns = netns.dnsmasq(address="127.0.0.2", records={"a.test": "127.0.0.1", "b.test": "127.0.0.1"})
+    netns.resolv_conf("nameserver 127.0.0.2\n")
+    with emu.start(HEAD + """
+local netc = control("dns", socket.LWIP_ETH)
+socket.connect(netc, "a.test", 0)
+gpio.setup(7, function() socket.connect(netc, "b.test", 0) end, gpio.PULLUP, gpio.FALLING)
+sys.run()
+""", "--sandbox", "--exit-on", "never", "--ctl", emu.directory / "ctl", netns=netns) as run:
+        run.wait_log("dns", "ON_LINE 0")
+        netns.resolv_conf("# the lease is another one\nnameserver 127.0.0.3\n")
+        ctl(emu, "gpio", "7", "0")
+        run.wait_log("dns", "ON_LINE 0", count=2)
+        run.stop()
+    assert dns.queries == ["A a.test", "A b.test"]
