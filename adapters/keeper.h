@@ -86,8 +86,8 @@ int keeper_set_link(struct keeper *keeper, int place, bool is_up);
 
 /*
  * Make @address the one that the link of @place has, with its routes, and take away what it had. Of
- * a place that was entered, @ifname is the interface, and what others have given to it stays.
- * @why is for people. 0 or -errno.
+ * a place that was entered, @ifname is the interface, and what others have given to it stays. A half,
+ * IPv4 or IPv6, that can't be given stays as it was. @why is for people. 0 or -errno.
  */
 int keeper_set_address(struct keeper *keeper, int place, const char *ifname,
                        const struct board_address *address, char why[KEEPER_WHY_MAX]);

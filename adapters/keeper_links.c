@@ -119,23 +119,30 @@ static int give(const struct place *place, const struct half *half, struct reply
         return refuse(reply, rc, "%s%s/%u can't be given to %s: %s", half->option, ip,
                       half->prefix_len, place->ifname, why_no_address(rc));
     rc = give_route(place, half);
+    if (rc == 0)
+        return 0;
     if (rc == -EIO || rc == -EINVAL) /* libnl's words for ENETUNREACH and EHOSTUNREACH */
         rc = -ENETUNREACH;
-    return rc < 0 ? refuse(reply, rc, "gw= can't be the gateway of %s: %s", place->ifname,
-                           strerror(-rc))
-                  : 0;
+    take(place, half);
+    return refuse(reply, rc, "gw= can't be the gateway of %s: %s", place->ifname, strerror(-rc));
 }
 
+/* What can't be changed stays as it was. */
 static int change_half(const struct place *place, const struct half *from, const struct half *to,
                        struct reply *reply)
 {
     struct netlink_address address = address_of(place, to);
+    struct reply unsaid;
+    int rc;
 
     if (is_same(from, to) &&
         (to->ip->family == IP_FAMILY_NONE || netlink_find_address(place->maker, &address)))
         return 0;
     take(place, from);
-    return give(place, to, reply);
+    rc = give(place, to, reply);
+    if (rc < 0)
+        (void)give(place, from, &unsaid);
+    return rc;
 }
 
 static int change_address(struct place *place, const struct board_address *address,

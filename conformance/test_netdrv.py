@@ -252,6 +252,23 @@ def test_an_address_is_given(own, tasks):
     assert done.texts("lose") == ["4"]  # of the first change; the run ends with the last
 
 
+def test_an_address_that_cannot_be_given_leaves_the_one_there_is(own, tasks):
+    """A gateway outside of the network: the warning says that the address is kept, and it is."""
+    done = tasks.run("""
+        local ip, mask, gateway = netdrv.ipv4(socket.LWIP_ETH)
+        show("set", netdrv.ipv4(socket.LWIP_ETH, "10.1.2.3", "255.255.255.0", "10.9.9.9") == ip)
+        sys.wait(50)
+        show("same", ip == socket.localIP(socket.LWIP_ETH))
+        show("again", netdrv.ipv4(socket.LWIP_ETH, ip, mask, gateway) == ip)
+        sys.wait(50)
+        show("local", socket.localIP(socket.LWIP_ETH))
+        show("ping", require("libnet").ping(socket.LWIP_ETH, "192.168.77.1"))
+    """, *OWN)
+    assert done.texts("set") == done.texts("same") == done.texts("again") == ["true"]
+    assert done.texts("local")[0].startswith("192.168.77.") and done.texts("ping") == ["true"]
+    assert "keeps its address" in done.warnings[0]
+
+
 def test_a_mac_is_given(own, tasks):
     """netdrv.mac(id, six bytes): what it is from then on, also on the wire."""
     done = tasks.run("""
