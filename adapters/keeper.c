@@ -1,6 +1,7 @@
 #include "adapters/keeper.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "adapters/keeper_priv.h"
+#include "adapters/privilege.h"
 #include "emu/fdio.h"
 #include "emu/util.h"
 
@@ -18,6 +20,10 @@
 #define PATH_CAP     4096
 #define KEPT_FD      (STDERR_FILENO + 1) /* the child's end of the pair */
 #define PATIENCE_S   10                  /* with a child that does not answer */
+
+/* Links and their addresses; packet and raw sockets; setns() and unshare(). */
+#define KEPT_CAPABILITIES \
+    (UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_NET_RAW | UINT64_C(1) << CAP_SYS_ADMIN)
 
 struct keeper {
     pid_t pid;
@@ -90,6 +96,8 @@ static _Noreturn void be_keeper(const struct beginning *beginning, int fd)
     (void)close_range(KEPT_FD + 1, ~0U, 0); /* other keepers' pairs, the log, the trace */
     (void)signal(SIGINT, SIG_IGN);          /* Ctrl-C is for the whole group; the parent decides */
     reply.rc = child_begin(&child, beginning);
+    if (reply.rc == 0) /* nothing more is entered: what it takes to open that is given up */
+        reply.rc = privilege_limit(KEPT_CAPABILITIES);
     if (keeper_send_reply(child.fd, &reply, -1) == 0 && reply.rc == 0)
         child_serve(&child);
     _exit(0);

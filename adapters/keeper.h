@@ -6,7 +6,8 @@
  * makes a network of its own, and then answers a handful of typed requests over a socket pair: open
  * this socket, add this link, set this link up or down, give it this address. A socket comes back as
  * a descriptor (SCM_RIGHTS, unix(7)) and is used from the one loop. Threads would do for entering,
- * but share their process's credentials and memory with the script; a process shares neither.
+ * but share their process's credentials and memory with the script; a process shares neither. When it
+ * is where it was to go, it keeps the capabilities that its requests take and no others.
  *
  * A network of its own is a namespace with a bridge, "lab", and for each link a namespace of its
  * own, its place: it hangs on the bridge or in the network that the keeper came from by a veth pair,

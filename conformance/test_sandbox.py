@@ -203,6 +203,25 @@ def test_a_root_gives_up_what_it_has(emu, options):
     assert int(fields["CapBnd"], 16) == 0
 
 
+@pytest.mark.parametrize("options", [["--net", "own"],
+                                     ["--bind", "LWIP_ETH=netns:/proc/self/ns/net"]])
+def test_a_keeper_has_what_it_needs_and_no_more(emu, netns_obstacle, options):
+    """keeper.h: links, packet and raw sockets, namespaces. None of the others can come back."""
+    if netns_obstacle and os.geteuid() != 0:
+        pytest.skip(netns_obstacle)
+    with emu.start(WAIT, "--exit-on", "never", *options) as run:
+        run.wait_log("runs")
+        pid = run.process.pid
+        keeper, = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        fields = status(keeper)
+        run.stop()
+    needed = 1 << 12 | 1 << 13 | 1 << 21
+    for name in ("CapPrm", "CapEff"):
+        assert int(fields[name], 16) & ~needed == 0, f"{name} is {fields[name]}"
+    assert int(fields["CapInh"], 16) == int(fields["CapBnd"], 16) == int(fields["CapAmb"], 16) == 0
+    assert fields["NoNewPrivs"] == "1"
+
+
 def test_an_ordinary_user_has_nothing_to_give_up(user_emu):
     with user_emu.start(WAIT, "--exit-on", "never") as run:
         run.wait_log("runs")
