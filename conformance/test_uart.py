@@ -188,6 +188,33 @@ sys.run()
     assert "nothing can happen any more" in done.stderr
 
 
+def test_what_came_before_there_was_a_function_is_told_to_it(emu):
+    """Once: what it leaves unread is told again only when more comes."""
+    with emu.start("""
+uart.setup(1)
+sys.taskInit(function()
+    while uart.rxSize(1) < 5 do sys.wait(10) end
+    uart.on(1, "receive", function(id, len)
+        log.info("told", id, len)
+        uart.on(1, "receive", function(id, len)
+            log.info("again", id, len)
+            os.exit(0)
+        end)
+        sys.timerStart(log.info, 100, "unread", uart.rxSize(1))
+    end)
+end)
+sys.run()
+""") as run:
+        with Terminal(run) as terminal:
+            terminal.write(b"early")
+            run.wait_log("told", "1 5")
+            run.wait_log("unread", "5")
+            assert not run.texts("again")
+            terminal.write(b"s")
+            done = run.finish()
+    assert done.texts("told") == ["1 5"] and done.texts("again") == ["1 6"]
+
+
 def test_a_closed_port_loses_what_comes(emu):
     """And has the same terminal when it is set up again."""
     with emu.start("""

@@ -126,11 +126,15 @@ static void receive(struct uart_port *port)
 
     if (port->has_more && !port->warned_rx && !timer_is_running(&port->is_full))
         timer_start(config->timers, &port->is_full, config->clock->now_us + FULL_US);
-    if (!came)
+    if (came) {
+        trace_emit(config->trace, "uart.rx", "{s:s, s:i}", "uart", names[index_of(port)], "len",
+                   (int)came);
+        port->has_news = true;
+    }
+    if (!port->has_news || !port->receive_ref)
         return;
-    trace_emit(config->trace, "uart.rx", "{s:s, s:i}", "uart", names[index_of(port)], "len",
-               (int)came);
-    if (port->is_told || !port->receive_ref)
+    port->has_news = false;
+    if (port->is_told)
         return;
     port->is_told = true;
     post(port, 0);
@@ -269,6 +273,7 @@ void uart_close(struct uart *uart, int port)
     timer_stop(uart->config.timers, &it->is_full);
     byteq_fini(&it->rx);
     byteq_fini(&it->tx);
+    it->has_news = false;
     if (it->is_open && uart->lines)
         uart->lines->close(uart->lines->ctx, port);
     it->is_open = false;

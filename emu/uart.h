@@ -42,6 +42,7 @@ struct uart_port {
     bool is_open;
     bool has_more; /* outside, as far as is known */
     bool is_ended; /* nothing will ever come again */
+    bool has_news; /* something came that nobody was told of */
     bool is_told;  /* a message about what came is on its way */
     bool warned_rx, warned_tx;
     unsigned events; /* posted, enum uart_event */

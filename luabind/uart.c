@@ -116,7 +116,7 @@ static int uart_on(lua_State *L)
     event = luaL_checkstring(L, 2);
     if (strcmp(event, "receive") == 0 || strcmp(event, "recv") == 0) {
         set_target(L, &uart_of(L)->ports[port].receive_ref);
-        /* for what is there already */
+        /* for what came while there was no function */
         uart_post(uart_of(L), port, UART_EVENT_READABLE);
     } else if (strcmp(event, "sent") == 0) {
         set_target(L, &uart_of(L)->ports[port].sent_ref);
