@@ -291,6 +291,20 @@ def test_sockets_of_the_network_before_are_closed(own, tasks):
         assert done.texts("state") == ["1" if switches == "nil" else "5"], switches
 
 
+def test_setting_the_order_again_keeps_the_one_in_use(own, tasks):
+    """The best one is still not there: sockets go on by the next one, and nobody is notified anew."""
+    done = tasks.run(WATCH + """
+        local order = { { WIFI = { ssid = "nowhere", password = "12345678" } }, { ETHERNET = {} } }
+        exnetif.set_priority_order(order)
+        until_dft(socket.LWIP_ETH)
+        sys.wait(100)
+        show("set", exnetif.set_priority_order(order))
+        show("dft", (socket.dft()))
+    """, *OWN)
+    assert done.texts("set") == ["true"] and done.texts("dft") == ["4"]
+    assert used(done) == ["Ethernet"]
+
+
 # ---- changing it ------------------------------------------------------------------------------------
 
 

@@ -424,13 +424,15 @@ function exnetif.set_priority_order(configs)
     for i, net in ipairs(found) do
         priority[i] = net.id
     end
-    socket.dft(priority[1]) -- the one that is wanted, also while it is not there yet
     for _, net in ipairs(found) do
         if net.state == "DISCONNECTED" or net.state == "SINGLE" then
             opened(net)
         end
     end
     apply()
+    if not current then
+        socket.dft(priority[1]) -- the one that is wanted, while none is there yet
+    end
     return true
 end
 
