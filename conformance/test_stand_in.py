@@ -151,6 +151,24 @@ sys.run()
     assert done.texts("woken") == ["5 500", "0 1000"]
 
 
+@pytest.mark.parametrize("ms", ["1 << 32", "1 << 54", "math.maxinteger"])
+def test_times_that_no_module_can_count_to_are_long(emu, ms):
+    """They end at 32 bits of milliseconds, and are not over at once."""
+    done = emu.run(f"""
+log.info("start", pm.dtimerStart(0, {ms}), pm.dtimerCheck(0))
+log.info("init", wdt.init({ms}))
+sys.subscribe("DTIMER_WAKEUP", function() log.info("woken") end)
+sys.timerStart(os.exit, 10000, 0)
+rtos.receive({ms})
+log.info("received", mcu.ticks())
+sys.run()
+""", *VIRTUAL)
+    assert done.code == 0
+    assert done.texts("start") == ["true true 4294967295"]
+    assert done.texts("init") == ["true"] and not done.texts("woken")
+    assert done.texts("received") == ["10000"]
+
+
 @pytest.mark.parametrize("asks, says", [
     ("pm.request(pm.HIB)", "the module sleeps, as the script asked for: only a pin or its power"),
     ("pm.request(pm.DEEP) pm.dtimerStart(3, 5000) pm.dtimerStart(1, 9000)", "its timer 3 would start it again in"),

@@ -1,5 +1,6 @@
 #include "luabind/lib.h"
 
+#include <assert.h>
 #include <lauxlib.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 
 #define TEXT_MAX    1024
 #define MAC_HEX_LEN 12
+#define US_PER_MS   1000
 
 const char *warn_where(lua_State *L)
 {
@@ -86,6 +88,12 @@ void set_constants(lua_State *L, const struct constant *constants, int count)
         lua_pushinteger(L, constants[i].value);
         lua_setfield(L, -2, constants[i].name);
     }
+}
+
+uint64_t ms_to_us(lua_Integer ms)
+{
+    assert(ms >= 0);
+    return (ms < UINT32_MAX ? (uint64_t)ms : UINT32_MAX) * US_PER_MS;
 }
 
 void push_mac(lua_State *L, const uint8_t mac[6], bool is_raw)

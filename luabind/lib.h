@@ -83,6 +83,12 @@ int socket_dns_servers(lua_State *L);
 /* Frees what rtos.timer_start made. */
 void rtos_close(struct vm *vm);
 
+/*
+ * A script's milliseconds, not negative, in microseconds. They end where a module's 32 bits do, so
+ * that the sum with any moment fits.
+ */
+uint64_t ms_to_us(lua_Integer ms);
+
 /* An Ethernet address: "AABBCCDDEEFF", or its six bytes. */
 void push_mac(lua_State *L, const uint8_t mac[6], bool is_raw);
 

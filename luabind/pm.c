@@ -82,7 +82,7 @@ static int pm_dtimer_start(lua_State *L)
     stand_in(L, STAND_IN_PM);
     if (is_started) {
         vclock_refresh(&device->clock);
-        timer_start(&device->timers, timer, device->clock.now_us + (uint64_t)ms * US_PER_MS);
+        timer_start(&device->timers, timer, device->clock.now_us + ms_to_us(ms));
     } else {
         warn_script(L, "pm.dtimerStart: timers are 0 to %d, and their time is not 0: false",
                     CHIP_DTIMERS - 1);

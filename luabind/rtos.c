@@ -259,7 +259,7 @@ static int rtos_receive(lua_State *L)
 
     if (ms >= 0) {
         vclock_refresh(&device->clock);
-        until_us = device->clock.now_us + (uint64_t)ms * US_PER_MS;
+        until_us = device->clock.now_us + ms_to_us(ms);
     }
     check_ends(L, vm);
     device_breathe(device);

@@ -14,7 +14,6 @@
 #include "luabind/stand_in.h"
 #include "luabind/vm.h"
 
-#define US_PER_MS  1000
 #define DEFAULT_MS 10 /* LuatOS's, whatever it is good for */
 
 static void on_hunger(struct timer *timer)
@@ -53,7 +52,7 @@ static int set_time(lua_State *L, const char *function)
 
     stand_in(L, STAND_IN_WDT);
     if (ms > 0) {
-        vm->chip.watchdog_us = (uint64_t)ms * US_PER_MS;
+        vm->chip.watchdog_us = ms_to_us(ms);
         feed(vm);
     } else {
         warn_script(L, "wdt.%s: %lld ms is no time: false", function, (long long)ms);
