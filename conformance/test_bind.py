@@ -155,10 +155,8 @@ def test_a_tap_device_that_goes_is_a_link_that_is_lost(emu, tap):
         run.stop()
 
 
-def test_an_adapter_of_the_lab_has_the_address_that_it_was_given(emu, netns_obstacle):
+def test_an_adapter_of_the_lab_has_the_address_that_it_was_given(own, emu):
     """Its gateway is the lab, unless another was given."""
-    if netns_obstacle:
-        pytest.skip(netns_obstacle)
     script = """
 log.info("eth", socket.localIP(socket.LWIP_ETH))
 log.info("usb", socket.localIP(socket.USB))

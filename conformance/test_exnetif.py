@@ -29,12 +29,6 @@ end
 """
 
 
-@pytest.fixture
-def own(netns_obstacle):
-    if netns_obstacle and os.geteuid() != 0:
-        pytest.skip(netns_obstacle)
-
-
 def ctl(emu, path, *words):
     subprocess.run([emu.binary, "ctl", str(path), *words], check=True, capture_output=True, timeout=150)
 

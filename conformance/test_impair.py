@@ -56,12 +56,6 @@ def script(body):
     return TASK % body
 
 
-@pytest.fixture
-def own(netns_obstacle):
-    if netns_obstacle and os.geteuid() != 0:
-        pytest.skip(netns_obstacle)
-
-
 class InLab:
     """Sockets of this process in the namespace of the lab's bridge."""
 

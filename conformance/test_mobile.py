@@ -4,7 +4,6 @@ Facts: LuatOS components/mobile/luat_lib_mobile.c, docs.openluat.com api/core/mo
 the board's (emu/board.c, "laptop")."""
 
 import json
-import os
 
 import pytest
 
@@ -17,12 +16,6 @@ end
 sys.subscribe("IP_READY", function(ip, id) if id == 1 then show("told", "IP_READY", ip) end end)
 sys.subscribe("IP_LOSE", function(id) if id == 1 then show("told", "IP_LOSE") end end)
 """
-
-
-@pytest.fixture
-def own(netns_obstacle):
-    if netns_obstacle and os.geteuid() != 0:
-        pytest.skip(netns_obstacle)
 
 
 def test_the_module_is_the_boards(tasks):

@@ -3,19 +3,12 @@
 Facts: LuatOS components/network/netdrv/binding/luat_lib_netdrv.c and luat_lib_netdrv_event.c,
 components/network/icmp/binding/luat_lib_icmp.c, and docs.openluat.com, api/core/netdrv and icmp."""
 
-import os
 import re
 
 import pytest
 
 OWN = ["--net", "own"]
 BRIDGE = "192.168.77.1"
-
-
-@pytest.fixture
-def own(netns_obstacle):
-    if netns_obstacle and os.geteuid() != 0:
-        pytest.skip(netns_obstacle)
 
 
 # ---- ping ---------------------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 netdrv_multiple of module/*/demo, and the old demos' tests of their platform), in the order in which
 they call things. Written anew from what they do; the application waits as all of them do."""
 
-import os
-
 import pytest
 
 IP_EVENTS = """
@@ -159,10 +157,8 @@ def test_on_a_laptop(emu, netdrv):
 
 
 @pytest.mark.parametrize("netdrv", EXPECTED)
-def test_on_a_network_of_its_own(emu, netdrv, netns_obstacle):
+def test_on_a_network_of_its_own(own, emu, netdrv):
     """Each adapter in a namespace; the board's network and password."""
-    if netns_obstacle and os.geteuid() != 0:
-        pytest.skip(netns_obstacle)
     done = run(emu, netdrv, "luatos-lab", "--net", "own", "--lab")
     address = {1: "192.168.77.10", 2: "192.168.77.11", 4: "192.168.77.13"}[EXPECTED[netdrv]]
     assert done.events("lab.accept", peer="echo")[-1]["from"].startswith(address + ":")

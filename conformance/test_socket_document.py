@@ -217,10 +217,8 @@ def test_the_adapter_that_is_not_named_is_the_modules_own_or_the_last(tasks, net
     (["LWIP_GP", "LWIP_STA"], "192.168.77.15"),
     (["LWIP_GP", "LWIP_STA", "USB"], "192.168.77.14"),
 ])
-def test_local_ip_without_a_number_is_that_adapters(tasks, netns_obstacle, off, ip):
+def test_local_ip_without_a_number_is_that_adapters(own, tasks, off, ip):
     """On the emulator's own network each has an address of its own."""
-    if netns_obstacle and os.geteuid() != 0:
-        pytest.skip(netns_obstacle)
     done = tasks.run('show("ip", (socket.localIP()))', "--net", "own", *without(*off))
     assert done.texts("ip") == [ip]
 

@@ -4,7 +4,6 @@ Facts: LuatOS components/wlan/luat_lib_wlan.c, bsp/pc/port/driver/luat_wlan_pc.c
 api/core/wlan, and the published demos. The reasons are IEEE 802.11's and ESP-IDF's."""
 
 import json
-import os
 import subprocess
 
 import pytest
@@ -23,12 +22,6 @@ local function wait_ready(id)
     sys.wait(1)
 end
 """
-
-
-@pytest.fixture
-def own(netns_obstacle):
-    if netns_obstacle and os.geteuid() != 0:
-        pytest.skip(netns_obstacle)
 
 
 def ctl(emu, path, *words):
