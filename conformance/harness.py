@@ -286,6 +286,13 @@ class Emu:
         """Run a script to its end; returns it as Done."""
         return self.start(case, *args, **options).finish(timeout, sane)
 
+    def ctl(self, path, *words, code=0):
+        """`luatos-emu ctl PATH WORDS...`, which has to end with this exit code (None: with any)."""
+        done = subprocess.run([self.binary, "ctl", str(path), *words], capture_output=True, text=True,
+                              check=False, timeout=PATIENCE_S)
+        assert code in (None, done.returncode), (done.returncode, done.stderr)
+        return done
+
     def close(self):
         """Kill what still runs; returns how many there were."""
         left = [run for run in self.runs if not run.ended]

@@ -181,8 +181,7 @@ def test_a_cable_that_is_out_at_first(emu, request, tmp_path, kind):
         run.wait_log("adapter", "false 4")
         for state, event in [("up", "ready"), ("down", "lose"), ("up", "ready")]:
             seen = len(run.texts(event))
-            subprocess.run([emu.binary, "ctl", path, "link", "LWIP_ETH", state], check=True,
-                           capture_output=True, timeout=150)
+            emu.ctl(path, "link", "LWIP_ETH", state)
             run.wait(lambda event=event, seen=seen: [
                 text for text in run.texts(event)[seen:] if text.endswith("4")], event)
         run.stop()

@@ -29,10 +29,6 @@ end
 """
 
 
-def ctl(emu, path, *words):
-    subprocess.run([emu.binary, "ctl", str(path), *words], check=True, capture_output=True, timeout=150)
-
-
 def used(done):
     """Which networks were used, one after the other."""
     return [text.split()[0] for text in done.texts("notify")]
@@ -238,7 +234,7 @@ def test_cables_are_pulled_and_the_demo_goes_on(own, emu, tmp_path):
                                                  for text in run.texts("beat")[b:]),
                   f"heartbeat by {adapter}")
             if cable:
-                ctl(emu, path, "link", *cable.split())
+                emu.ctl(path, "link", *cable.split())
         run.stop()
     networks = [text.split()[0] for text in run.texts("network")]
     start = networks.index("Ethernet")
@@ -382,7 +378,7 @@ sys.run()
         assert run.wait_log("ip").startswith("192.168.4.1 255.255.255.0")
         client.ask("connect", "10.5.0.1", server.port)
         assert server.accept().remote[0] == "10.5.0.2"
-        ctl(emu, machine.directory / "ctl", "gpio", "7", "0")
+        emu.ctl(machine.directory / "ctl", "gpio", "7", "0")
         run.wait_log("closed")
         run.wait_log("lose", "3")
         assert client.ask("try", "10.5.0.1", server.port) == "no"

@@ -1,16 +1,9 @@
 """gpio and hmeta: pins that are not there, and what the board says of itself."""
 
-import subprocess
-
 from expressions import check, check_warned
 
 NO_PINS = "gpio: there are no pins"
 NO_MODULE = "hmeta: there is no module to ask"
-
-
-def ctl(emu, path, *words):
-    return subprocess.run([emu.binary, "ctl", str(path), *words], capture_output=True, text=True,
-                          check=False, timeout=150)
 
 
 def levels(record, pin):
@@ -142,11 +135,11 @@ sys.run()
 """, "--ctl", path) as run:
         run.wait_log("ready")
         for words in ["7 0", "7 1", "7 0", "9 1", "10 1", "10 0"]:
-            assert ctl(emu, path, "gpio", *words.split()).returncode == 0
+            emu.ctl(path, "gpio", *words.split())
         run.wait_log("irq", "0 7", count=2)
         run.wait_log("count", "1")
         run.wait_log("high for", "true")
-        assert ctl(emu, path, "gpio", "8", "1").returncode == 0
+        emu.ctl(path, "gpio", "8", "1")
         done = run.finish()
     assert done.texts("irq") == ["0 7"] * 2
     assert done.texts("quit") == ["1"]
@@ -165,8 +158,8 @@ def test_ctl_refuses_what_is_no_pin_or_level(emu, tmp_path):
             "1 2": "a pin is driven to 0 or 1, or left open\n",
             "1": "usage: gpio PIN 0|1|open\n",
         }.items():
-            answer = ctl(emu, path, "gpio", *words.split())
-            assert (answer.returncode, answer.stderr) == (1, "luatos-emu: ctl: " + error), words
+            answer = emu.ctl(path, "gpio", *words.split(), code=1)
+            assert answer.stderr == "luatos-emu: ctl: " + error, words
 
 
 def test_hmeta_is_what_the_board_says(emu):

@@ -95,8 +95,7 @@ class InLab:
 
 
 def ctl(emu, path, *words):
-    done = subprocess.run([emu.binary, "ctl", str(path), *words], capture_output=True, text=True,
-                          check=False, timeout=150)
+    done = emu.ctl(path, *words, code=None)
     return done.returncode, (done.stdout + done.stderr).strip()
 
 

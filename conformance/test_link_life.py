@@ -4,8 +4,6 @@ Two adapters, LWIP_ETH and LWIP_STA, hang on cables of this machine's, which is 
 their other ends are eth0 and sta0, on the bridges br4 and br2, where the machine has 10.4.0.1 and
 10.2.0.1. Cables are pulled at this machine's ends, behind the emulator's back."""
 
-import subprocess
-
 import pytest
 
 from peers import until
@@ -201,8 +199,7 @@ sys.run()
 
 
 def ctl(emu, *words):
-    subprocess.run([emu.binary, "ctl", emu.directory / "ctl", *words], check=True,
-                   capture_output=True)
+    emu.ctl(emu.directory / "ctl", *words)
 
 
 def test_a_script_that_gives_its_adapter_another_mac(emu, cables):

@@ -111,7 +111,7 @@ def test_it_ends(emu, machine, client, tmp_path):
     with emu.start(SCRIPT, *BOARD, "--ctl", path, netns=machine) as run:
         run.wait_log("napt")
         assert client.ask("try", "10.5.0.1", server.port) == "yes"
-        subprocess.run([emu.binary, "ctl", path, "gpio", "7", "0"], check=True, capture_output=True)
+        emu.ctl(path, "gpio", "7", "0")
         run.wait_log("stopped")
         assert client.ask("try", "10.5.0.1", server.port) == "no"
         run.stop()

@@ -16,11 +16,6 @@ from peers import until
 DEMO = ROOT / "scripts/demo/multi-network/main.lua"
 
 
-def ctl(emu, path, *words):
-    return subprocess.run([emu.binary, "ctl", str(path), *words], capture_output=True, text=True,
-                          check=False, timeout=150)
-
-
 def kernel_objects():
     """Namespaces that have a name, and links: what a run must leave as it was."""
     links = sorted(os.listdir("/sys/class/net"))
@@ -111,7 +106,7 @@ def test_the_demo_falls_over_from_ethernet_to_wifi_to_4g_and_back(own, emu, tmp_
                                                      for text in run.texts("beat")[beats:]),
                   f"heartbeat by {name}")
             if cable:
-                assert ctl(emu, path, "link", *cable.split()).returncode == 0
+                emu.ctl(path, "link", *cable.split())
         run.stop()
     names = [text.split()[0] for text in run.texts("network")]
     assert names == ["Ethernet", "Wi-Fi", "4G", "Wi-Fi", "Ethernet"]
@@ -180,15 +175,15 @@ sys.run()
 
 def test_ctl_pulls_the_cable_of_an_adapter_on_the_host(emu, controlled):
     """The emulator alone believes it: the script is told as on a module."""
-    assert ctl(emu, controlled.ctl, "link", "LWIP_GP", "down").returncode == 0
+    emu.ctl(controlled.ctl, "link", "LWIP_GP", "down")
     controlled.wait_log("lose", "1")
-    assert "LWIP_GP down" in ctl(emu, controlled.ctl, "adapters").stdout
-    assert ctl(emu, controlled.ctl, "link", "LWIP_GP", "up").returncode == 0
+    assert "LWIP_GP down" in emu.ctl(controlled.ctl, "adapters").stdout
+    emu.ctl(controlled.ctl, "link", "LWIP_GP", "up")
     controlled.wait_log("ready", "1", count=2)
 
 
 def test_ctl_lists_its_commands(emu, controlled):
-    help_text = ctl(emu, controlled.ctl, "help").stdout
+    help_text = emu.ctl(controlled.ctl, "help").stdout
     assert re.findall(r"^(\w+)", help_text, re.M) == ["adapters", "capture", "gpio", "help", "impair",
                                                       "link"]
 
@@ -203,10 +198,9 @@ def test_ctl_lists_its_commands(emu, controlled):
 ])
 def test_ctl_refuses_what_it_does_not_know(emu, controlled, words, why):
     """One line on stderr, exit code 1, and the run goes on."""
-    done = ctl(emu, controlled.ctl, *words)
-    assert done.returncode == 1
-    assert why in done.stderr
-    assert ctl(emu, controlled.ctl, "adapters").returncode == 0
+    line, = emu.ctl(controlled.ctl, *words, code=1).stderr.splitlines()
+    assert why in line
+    emu.ctl(controlled.ctl, "adapters")
 
 
 def test_ctl_survives_clients_that_misbehave(emu, controlled, peers):
@@ -225,14 +219,13 @@ def test_ctl_survives_clients_that_misbehave(emu, controlled, peers):
         client.connect(str(controlled.ctl))
     for client in many:
         client.close()
-    until(lambda: ctl(emu, controlled.ctl, "adapters").returncode == 0, "answer")
+    until(lambda: emu.ctl(controlled.ctl, "adapters", code=None).returncode == 0, "answer")
 
 
 def test_ctl_without_a_run_says_so(emu, tmp_path):
-    done = ctl(emu, tmp_path / "nobody", "adapters")
-    assert done.returncode == 4
+    done = emu.ctl(tmp_path / "nobody", "adapters", code=4)
     assert "is there a run with --ctl" in done.stderr
-    assert ctl(emu, tmp_path / "nobody").returncode == 2
+    emu.ctl(tmp_path / "nobody", code=2)
 
 
 def test_a_socket_left_over_is_replaced_and_one_in_use_is_not(emu, tmp_path):

@@ -4,7 +4,6 @@ Facts: LuatOS components/wlan/luat_lib_wlan.c, bsp/pc/port/driver/luat_wlan_pc.c
 api/core/wlan, and the published demos. The reasons are IEEE 802.11's and ESP-IDF's."""
 
 import json
-import subprocess
 
 import pytest
 
@@ -22,10 +21,6 @@ local function wait_ready(id)
     sys.wait(1)
 end
 """
-
-
-def ctl(emu, path, *words):
-    subprocess.run([emu.binary, "ctl", str(path), *words], check=True, capture_output=True, timeout=150)
 
 
 # ---- the station ----------------------------------------------------------------------------------
@@ -122,12 +117,12 @@ def test_a_network_that_goes_is_joined_again(own, emu, tmp_path, tasks):
         sys.waitUntil("never")
     """, *OWN, "--ctl", path) as run:
         run.wait_log("joined")
-        ctl(emu, path, "link", "LWIP_STA", "down")
+        emu.ctl(path, "link", "LWIP_STA", "down")
         run.wait_log("told", "WLAN_STA_INC DISCONNECTED 200")
         run.wait_log("told", "IP_LOSE 2", count=2)
         run.wait_log("told", "WLAN_STA_INC DISCONNECTED 201")
         ready = run.texts("told").count("IP_READY 2")
-        ctl(emu, path, "link", "LWIP_STA", "up")
+        emu.ctl(path, "link", "LWIP_STA", "up")
         run.wait_log("told", "IP_READY 2", count=ready + 1)
         run.stop()
 
@@ -226,7 +221,7 @@ def test_a_radio_that_is_off_at_first_is_switched_on_by_the_script(own, emu, tmp
         while not socket.adapter(1) do sys.waitUntil("IP_READY", 1000) end
     """, *OWN, *binds, "--ctl", path) as run:
         run.wait_log("then")
-        ctl(emu, path, "link", "LWIP_GP", "up")
+        emu.ctl(path, "link", "LWIP_GP", "up")
         done = run.finish()
     assert done.texts("at first") == ["false false false"] and done.texts("then") == ["false true true"]
 
