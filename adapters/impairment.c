@@ -8,6 +8,7 @@
 #include "adapters/nets.h"
 #include "adapters/pump.h"
 #include "emu/device.h"
+#include "emu/shaped.h"
 #include "emu/util.h"
 
 /* Of one adapter. */
@@ -16,8 +17,9 @@ struct impaired {
     enum adapter_id id;
     bool is_known; /* it has had rules */
     struct impair rules;
-    struct timer end; /* the last rule's */
-    struct pump *pump;
+    struct timer end;      /* the last rule's */
+    struct pump *pump;     /* NULL: none */
+    struct shaped *shaped; /* likewise; never both */
 };
 
 struct impairment {
@@ -57,14 +59,41 @@ static int start_pump(struct impaired *impaired)
     return rc;
 }
 
-/* The adapter is as it was. */
+static int start_shaping(struct impaired *impaired)
+{
+    struct device *device = impaired->owner->device;
+
+    if (impaired->shaped) {
+        shaped_stay(impaired->shaped); /* it was about to leave */
+        return 0;
+    }
+    impaired->shaped = shaped_enter(device->net.adapters[impaired->id],
+                                    &(struct shaped_config){ .timers = &device->timers,
+                                                             .clock = &device->clock,
+                                                             .limits = &device->limits,
+                                                             .trace = &device->trace,
+                                                             .impair = &impaired->rules,
+                                                             .self = &impaired->shaped });
+    return impaired->shaped ? 0 : -EOPNOTSUPP;
+}
+
+/* The adapter is as it was, or will be when its scripts have read what has arrived. */
 static void stop(struct impaired *impaired)
 {
+    if (impaired->shaped)
+        shaped_leave(impaired->shaped);
     if (!impaired->pump)
         return;
     pump_close(impaired->pump);
     impaired->pump = NULL;
     nets_rejoin(impaired->owner->nets, impaired->id);
+}
+
+static int start(struct impaired *impaired)
+{
+    int rc = impaired->pump ? 0 : impaired->shaped ? -EOPNOTSUPP : start_pump(impaired);
+
+    return rc == -EOPNOTSUPP ? start_shaping(impaired) : rc;
 }
 
 /* When the last of the rules is over; UINT64_MAX: never. */
@@ -94,10 +123,54 @@ static struct impaired *know(struct impairment *impairment, enum adapter_id id)
     return impaired;
 }
 
+/* "loss, duplicate" */
+static void name_kinds(unsigned kinds, char text[IMPAIR_TEXT_MAX])
+{
+    size_t len = 0;
+
+    *text = '\0';
+    for (int kind = 0; kind < IMPAIR_KINDS; kind++) {
+        if (kinds & 1U << kind)
+            len += (size_t)snprintf(text + len, IMPAIR_TEXT_MAX - len, "%s%s", len ? ", " : "",
+                                    impair_kind_name((enum impair_kind)kind));
+    }
+}
+
+/* Say what of @rule is not honoured, and take it out. False: that is all of it. */
+static bool fit_to_sockets(struct impaired *impaired, struct impair_rule *rule,
+                           char why[IMPAIR_WHY_MAX])
+{
+    const unsigned of_udp = 1U << IMPAIR_KIND_LOSS | 1U << IMPAIR_KIND_DUPLICATE |
+                            1U << IMPAIR_KIND_REORDER | 1U << IMPAIR_KIND_MTU;
+    struct log *log = &impaired->owner->device->log;
+    const char *name = adapter_name(impaired->id);
+    char kinds[IMPAIR_TEXT_MAX];
+    unsigned lacks;
+    bool can = shaped_can(rule, &lacks);
+
+    name_kinds(lacks, kinds);
+    if (!can) {
+        (void)snprintf(why, IMPAIR_WHY_MAX,
+                       "%.120s can't be had on %s, which has sockets and no frames",
+                       kinds, name);
+        return false;
+    }
+    if (lacks)
+        log_say(log, "%s: %s is left out: %s has sockets and no frames", rule->text, kinds, name);
+    rule->kinds &= ~lacks;
+    if (rule->protocol != IMPAIR_PROTOCOL_ANY || !(rule->kinds & of_udp))
+        return true;
+    name_kinds(rule->kinds & of_udp, kinds);
+    log_say(log, "%s: %s is for UDP alone: TCP's packets on %s are the kernel's", rule->text, kinds,
+            name);
+    return true;
+}
+
 int impairment_add(struct impairment *impairment, const struct impair_rule *rule,
                    char why[IMPAIR_WHY_MAX])
 {
     struct device *device = impairment->device;
+    struct impair_rule fitting = *rule;
     struct impaired *impaired;
     uint64_t end;
     int rc;
@@ -107,9 +180,14 @@ int impairment_add(struct impairment *impairment, const struct impair_rule *rule
         return -EINVAL;
     }
     impaired = know(impairment, rule->adapter);
-    rc = impaired->pump ? 0 : start_pump(impaired);
+    rc = start(impaired);
+    if (rc == 0 && impaired->shaped && !fit_to_sockets(impaired, &fitting, why)) {
+        if (!impaired->rules.count)
+            stop(impaired);
+        return -EINVAL;
+    }
     if (rc == 0)
-        rc = impair_add(&impaired->rules, rule, device->clock.now_us);
+        rc = impair_add(&impaired->rules, &fitting, device->clock.now_us);
     if (rc < 0) {
         (void)snprintf(why, IMPAIR_WHY_MAX, "%s can't be impaired: %s", adapter_name(rule->adapter),
                        rc == -ENOSPC       ? "it has as many rules as an adapter can have"
@@ -135,15 +213,18 @@ void impairment_off(struct impairment *impairment, enum adapter_id id)
     if (!impaired->is_known || !impaired->rules.count)
         return;
     timer_stop(&impairment->device->timers, &impaired->end);
-    stop(impaired);
     impair_clear(&impaired->rules);
+    stop(impaired);
     trace_emit(&impairment->device->trace, "impair.off", "{s:s}", "adapter", adapter_name(id));
 }
 
 void impairment_free(struct impairment *impairment)
 {
-    for (int id = 0; id < ADAPTER_COUNT; id++)
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
         impairment_off(impairment, (enum adapter_id)id);
+        if (impairment->adapters[id].shaped)
+            shaped_free(impairment->adapters[id].shaped);
+    }
     free(impairment);
 }
 

@@ -1,6 +1,7 @@
 /*
  * impairment: which adapters of a device have rules of impairment in force, and what carries them
- * out: a pump where there are frames (pump.h). Where there is no rule there is nothing.
+ * out: a pump where there are frames (pump.h), else what shapes its sockets (emu/shaped.h). Where
+ * there is no rule there is nothing.
  */
 #pragma once
 

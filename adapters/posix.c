@@ -195,14 +195,25 @@ static int op_connect(struct adapter *adapter, const struct sock_spec *spec,
         psock_new(to_posix(adapter), is_udp ? PSOCK_KIND_UDP : PSOCK_KIND_TCP, spec->tag);
 
     sock->peer = *remote;
+    sock->spec = *spec;
+    if (spec->is_held)
+        return sock->sid;
     return sid_or_free(sock, is_udp ? posix_udp_connect(sock, spec, remote)
                                     : posix_tcp_connect(sock, spec, remote));
+}
+
+static int op_proceed(struct adapter *adapter, int sid)
+{
+    struct psock *sock = to_psock(adapter, sid);
+
+    return posix_tcp_connect(sock, &sock->spec, &sock->peer);
 }
 
 static int op_listen(struct adapter *adapter, const struct sock_spec *spec, bool many)
 {
     struct psock *sock = psock_new(to_posix(adapter), PSOCK_KIND_LISTENER, spec->tag);
 
+    sock->spec = *spec;
     return sid_or_free(sock, posix_tcp_listen(sock, spec, many));
 }
 
@@ -321,6 +332,30 @@ static int op_disconnect(struct adapter *adapter, int sid)
     return sock->kind == PSOCK_KIND_UDP ? -EOPNOTSUPP : posix_tcp_disconnect(sock);
 }
 
+static void op_reset(struct adapter *adapter, int sid)
+{
+    posix_tcp_reset(to_psock(adapter, sid));
+}
+
+static int op_look(const struct adapter *adapter, int sid, struct sock_look *look)
+{
+    const struct posix *posix = to_posix(adapter);
+    const struct psock *sock;
+
+    if (sid < 0 || (size_t)sid >= posix->socks_cap)
+        return -ERANGE;
+    sock = posix->socks[sid];
+    if (!sock)
+        return -ENOENT;
+    *look =
+        (struct sock_look){ .type = sock->kind == PSOCK_KIND_UDP ? SOCK_TYPE_UDP : SOCK_TYPE_TCP,
+                            .tag = sock->tag,
+                            .local_port = sock->spec.local_port,
+                            .is_many = sock->is_many,
+                            .peer = sock->peer };
+    return 0;
+}
+
 static void op_close(struct adapter *adapter, int sid)
 {
     psock_free(to_psock(adapter, sid));
@@ -362,6 +397,7 @@ static const struct adapter_ops posix_ops = {
     .can_accept = true,
     .info = op_info,
     .connect = op_connect,
+    .proceed = op_proceed,
     .listen = op_listen,
     .accept = op_accept,
     .peer = op_peer,
@@ -372,7 +408,9 @@ static const struct adapter_ops posix_ops = {
     .local = op_local,
     .unacked = op_unacked,
     .disconnect = op_disconnect,
+    .reset = op_reset,
     .close = op_close,
+    .look = op_look,
     .echo = posix_icmp_echo,
     .flush = op_flush,
     .active = op_active,

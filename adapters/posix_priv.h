@@ -52,6 +52,7 @@ struct psock {
 
     struct endpoint peer;
     struct timer connect_timer;
+    struct sock_spec spec; /* of connect() */
 
     struct loop_fd listener; /* fd -1: none */
     bool is_many;
@@ -137,6 +138,7 @@ ssize_t posix_tcp_pending(const struct psock *sock);
 ssize_t posix_tcp_peek(const struct psock *sock, size_t skip, void *data, size_t cap);
 size_t posix_tcp_unacked(const struct psock *sock);
 int posix_tcp_disconnect(struct psock *sock);
+void posix_tcp_reset(struct psock *sock);
 void posix_tcp_close(struct psock *sock);
 void posix_tcp_flush_stage(struct posix *posix);
 void posix_tcp_sweep(struct timer *timer);

@@ -844,3 +844,20 @@ void posix_tcp_close(struct psock *sock)
     sock->conn.fd = -1;
     byteq_fini(&sock->ahead);
 }
+
+void posix_tcp_reset(struct psock *sock)
+{
+    if (sock->conn.fd < 0)
+        return;
+    if (sock->staged_len)
+        posix_tcp_flush_stage(sock->posix);
+    timer_stop(timers_of(sock), &sock->connect_timer);
+    unlink_unacked(sock);
+    byteq_fini(&sock->txq);
+    loop_remove(sock->posix->config.loop, &sock->conn);
+    close_by_reset(sock->conn.fd);
+    sock->conn.fd = -1;
+    byteq_fini(&sock->ahead);
+    sock->is_connecting = false;
+    psock_end(sock, ECONNRESET);
+}

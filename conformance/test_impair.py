@@ -491,6 +491,236 @@ def test_a_cable_that_is_pulled_stays_pulled_under_a_rule(own, emu, tmp_path):
         run.stop()
 
 
+# ---- sockets: this machine's own network -----------------------------------------------------------
+
+TO_US = """
+local netc = udp("127.0.0.1", tonumber(os.getenv("PORT")))
+for i = 1, 200 do socket.tx(netc, string.format("%04d", i)) end
+sys.wait(200)
+socket.tx(netc, "end")
+"""
+
+
+def send_to_us(emu, peers, rule, seed):
+    """200 numbered datagrams to a socket of ours on this machine, and one to end them."""
+    peer = peers.udp()
+    done = emu.run(script(TO_US), "--seed", seed, "--impair", rule, env={"PORT": peer.port})
+    peer.sock.settimeout(0)
+    arrived = [data for data, _ in read_all(peer.recv)]
+    return [int(data) for data in arrived if data != b"end"], done
+
+
+def test_a_seed_decides_what_is_lost_on_sockets_too(emu, peers):
+    """The same numbers as on frames: the adapter, the rule and the ordinal are the same."""
+    rule = "LWIP_ETH:up,loss=10%"
+    arrived, done = send_to_us(emu, peers, rule, 1)
+    lost = foretold(seed=1, adapter=3, percent=10, count=200)
+    assert arrived == [n for n in range(1, 201) if n not in lost]
+    assert hits(done, "loss", "up")[:len(lost)] == lost
+    assert send_to_us(emu, peers, rule, 1)[0] == arrived
+    assert send_to_us(emu, peers, rule, 2)[0] != arrived
+    assert "loss is for UDP alone" in done.stderr
+
+
+def test_datagrams_are_doubled_and_reordered_on_sockets(emu, peers):
+    arrived, done = send_to_us(emu, peers, "LWIP_ETH:up,duplicate=10%,match=udp", 1)
+    assert arrived == sorted([*range(1, 201), *(n for n in hits(done, "duplicate") if n <= 200)])
+    arrived, done = send_to_us(emu, peers, "LWIP_ETH:up,reorder=10%,match=udp", 1)
+    assert arrived != sorted(arrived) and sorted(arrived) == [*range(1, 201)]
+    assert done.stderr == ""
+
+
+def test_what_comes_is_lost_too(emu, peers):
+    """:down, of datagrams that our peer sends; those of another port are left alone."""
+    peer, other = peers.udp(), peers.udp()
+    with emu.start(script("""
+    local netc, other = udp("127.0.0.1", tonumber(os.getenv("PORT"))), nil
+    socket.tx(netc, "ready")
+    other = udp("127.0.0.1", tonumber(os.getenv("OTHER")))
+    socket.tx(other, "ready")
+    read(other)
+    while true do
+        local ok, data = socket.read(netc)
+        if #data == 0 then break end
+        log.info("got", data)
+    end
+"""), "--seed", 3, "--impair", f"LWIP_ETH:down,loss=20%,match=udp:{peer.port}",
+                   env={"PORT": peer.port, "OTHER": other.port}) as run:
+        _, device = peer.recv()
+        for n in range(1, 101):
+            peer.send(b"%d" % n, device)
+        _, device = other.recv()
+        other.send(b"end", device)
+        done = run.finish()
+    lost = foretold(seed=3, adapter=3, percent=20, count=100, direction=1)
+    assert [int(text) for text in done.texts("got")] == [n for n in range(1, 101) if n not in lost]
+    assert hits(done, "loss", "down") == lost
+
+
+def test_delays_are_kept_on_sockets(emu, peers):
+    """Not a datagram and not a byte comes sooner."""
+    server = peers.tcp_server()
+    with emu.start(script("""
+    local ok, netc = tcp("127.0.0.1", tonumber(os.getenv("PORT")))
+    for i = 1, 5 do
+        log.info("ask", i)
+        socket.tx(netc, "ask")
+        log.info("read", read(netc))
+    end
+"""), "--impair", "LWIP_ETH,delay=20ms", env={"PORT": server.port}) as run:
+        peer = server.accept()
+        for _ in range(5):
+            assert peer.recv_exactly(3) == b"ask"
+            peer.send(b"answer")
+        done = run.finish()
+    asked = [event["t_us"] for event in done.events("log", tag="user.ask")]
+    read = [event["t_us"] for event in done.events("log", tag="user.read")]
+    assert done.texts("read") == ["answer"] * 5
+    assert all(after - before >= 40 * US_PER_MS for before, after in zip(asked, read))
+    connected, = done.events("netc.event", event="ON_LINE")
+    assert connected["t_us"] >= 40 * US_PER_MS
+
+
+def test_a_rate_is_kept_on_sockets(emu, peers):
+    """100000 bytes at 1 Mbit/s take 0.8 s and more; all arrive, in order."""
+    server = peers.tcp_server()
+    with emu.start(script("""
+    local ok, netc = tcp("127.0.0.1", tonumber(os.getenv("PORT")))
+    log.info("begin")
+    socket.tx(netc, string.rep("0123456789", 10000))
+    read(netc)
+    log.info("end")
+"""), "--impair", "LWIP_ETH:up,rate=1mbit", env={"PORT": server.port}) as run:
+        peer = server.accept()
+        assert peer.recv_exactly(100000) == b"0123456789" * 10000
+        peer.send(b"got it")
+        done = run.finish()
+    begin, = done.events("log", tag="user.begin")
+    end, = done.events("log", tag="user.end")
+    assert end["t_us"] - begin["t_us"] >= 800_000
+
+
+def test_a_connection_of_sockets_is_reset_at_its_byte(emu, peers):
+    """The peer gets exactly so many bytes, and then RST; the script is told."""
+    server = peers.tcp_server()
+    with emu.start(script("""
+    local ok, netc = tcp("127.0.0.1", tonumber(os.getenv("PORT")))
+    for i = 1, 100 do
+        if not socket.tx(netc, string.rep("x", 700)) then break end
+        if not libnet.wait("t", 20, netc) then break end
+    end
+    while libnet.wait("t", 0, netc) do end
+    log.info("over")
+"""), "--impair", "LWIP_ETH:up,reset=5000", env={"PORT": server.port}) as run:
+        peer = server.accept()
+        assert peer.recv_exactly(5000) == b"x" * 5000
+        with pytest.raises(ConnectionResetError):
+            peer.recv_to_end()
+        done = run.finish()
+    assert done.texts("over")
+    assert done.events("netc.event", param=-1)
+    assert hits(done, "reset", "up") == [max(hits(done, "reset", "up"))]
+
+
+def test_a_black_hole_stops_a_stream_and_loses_nothing(emu, peers, tmp_path):
+    """By ctl, on a connection that is there; when it is over everything goes on."""
+    path = tmp_path / "ctl"
+    server = peers.tcp_server()
+    with emu.start(script("""
+    local ok, netc = tcp("127.0.0.1", tonumber(os.getenv("PORT")))
+    for i = 1, 10000 do
+        socket.tx(netc, string.format("%05d", i))
+        libnet.wait("t", 5, netc)
+        if i == 10000 then break end
+        if (select(2, socket.read(netc)) or "") ~= "" then break end
+    end
+"""), "--ctl", path, env={"PORT": server.port}) as run:
+        peer = server.accept()
+        assert peer.recv_exactly(5) == b"00001"
+        assert ctl(emu, path, "impair", "LWIP_ETH", "blackhole") == (0, "")
+        peer.sock.settimeout(0.05)
+        seen = b""
+        with pytest.raises(TimeoutError):
+            while True:
+                seen += peer.sock.recv(65536)
+        assert "LWIP_ETH,blackhole: on" in ctl(emu, path, "impair")[1]
+        assert ctl(emu, path, "impair", "LWIP_ETH", "off") == (0, "")
+        peer.sock.settimeout(150)
+        seen += peer.recv_exactly(50)
+        peer.send(b"enough")
+        run.finish()
+    numbers = [int(seen[i:i + 5]) for i in range(0, len(seen) // 5 * 5, 5)]
+    assert numbers == list(range(2, len(numbers) + 2))
+
+
+def test_nobody_hears_of_a_connection_into_a_black_hole(emu, peers):
+    server = peers.tcp_server()
+    done = emu.run(script("""
+    local ok = tcp("127.0.0.1", tonumber(os.getenv("PORT")))
+    log.info("connect", ok)
+"""), "--impair", "LWIP_ETH,blackhole", "--set", "connect_timeout=300", env={"PORT": server.port})
+    assert done.texts("connect") == ["false"]
+    server.sock.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        server.sock.accept()
+
+
+@pytest.mark.parametrize("failure, addresses", [("nxdomain", 0), ("192.0.2.66", 1)])
+def test_names_are_answered_wrongly_on_sockets(emu, netns, failure, addresses):
+    """The real server never hears of the query."""
+    dns = netns.dnsmasq(records={"thing.test": "127.0.0.1"})
+    done = emu.run(script("""
+    local ok, netc = tcp("thing.test", 9, nil, 300)
+    log.info("connect", ok)
+"""), "--impair", f"LWIP_ETH,dns={failure}", "--bind",
+                   f"LWIP_ETH=netns:/proc/{netns.holder.pid}/ns/net,dev=lo,dns=127.0.0.1")
+    assert [event["addresses"] for event in done.events("dns.done")] == [addresses]
+    assert dns.queries == []
+
+
+def test_a_server_of_the_device_is_impaired_too(emu, peers):
+    """What a client of its sends waits, and what it is sent."""
+    port = peers.listen_port()
+    with emu.start(script("""
+    local netc = socket.create(ETH, "t")
+    socket.config(netc, tonumber(os.getenv("PORT")))
+    assert(libnet.listen("t", 0, netc))
+    socket.accept(netc, nil)
+    log.info("online")
+    local data = read(netc)
+    log.info("read", data)
+    socket.tx(netc, data)
+    read(netc)
+"""), "--impair", "LWIP_ETH,delay=20ms", env={"PORT": port}) as run:
+        run.wait_trace("netc.state", to="LISTEN")
+        client = peers.tcp_client(port)
+        client.send(b"hello")
+        assert client.recv_exactly(5) == b"hello"
+        client.close()
+        done = run.finish()
+    assert done.texts("read") == ["hello"]
+
+
+@pytest.mark.parametrize("rule, why", [
+    ("LWIP_ETH,corrupt=1%", "corrupt can't be had on LWIP_ETH"),
+    ("LWIP_ETH,loss=1%,reorder=1%,match=tcp:80", "loss, reorder can't be had on LWIP_ETH"),
+])
+def test_what_sockets_cannot_honour_is_refused(emu, rule, why):
+    """By name, and not by doing nothing."""
+    done = emu.run("os.exit(0)\n", "--impair", rule)
+    assert done.code == 2
+    assert f"luatos-emu: --impair {rule}: {why}" in done.stderr
+
+
+def test_what_is_left_out_is_said(emu):
+    done = emu.run("os.exit(0)\n", "--impair", "LWIP_ETH,corrupt=1%,loss=1%,delay=1ms")
+    assert done.code == 0
+    assert "corrupt is left out: LWIP_ETH has sockets and no frames" in done.stderr
+    assert "loss is for UDP alone" in done.stderr
+
+
+# ---- what is wrong ----------------------------------------------------------------------------------
+
 @pytest.mark.parametrize("rule, why", [
     ("LWIP_ETH,lost=1%", 'there is no key "lost"'),
     ("LWIP_ETH,loss=200%", "loss= takes 0% to 100%"),

@@ -54,6 +54,7 @@ enum sock_type { SOCK_TYPE_TCP, SOCK_TYPE_UDP };
 
 struct sock_spec {
     enum sock_type type;
+    bool is_held;        /* TCP: connect() does nothing yet, until proceed() */
     uint32_t tag;        /* comes back in every event of this socket */
     uint16_t local_port; /* 0: any */
     bool keepalive;
@@ -80,6 +81,15 @@ struct adapter_info {
     bool dns_is_complete; /* somebody chose them: no names go to servers of the module's own */
 };
 
+/* A socket as it is, for who comes later. */
+struct sock_look {
+    enum sock_type type;
+    uint32_t tag;
+    uint16_t local_port; /* that was asked for */
+    bool is_many;        /* a listener that is never a connection */
+    struct endpoint peer;
+};
+
 /* No slot may block or call back. Those marked "optional" may be NULL. */
 struct adapter_ops {
     const char *name;
@@ -95,6 +105,9 @@ struct adapter_ops {
      */
     int (*connect)(struct adapter *adapter, const struct sock_spec *spec,
                    const struct endpoint *remote);
+
+    /* Optional, of a layer alone. Begin to connect a socket that is held. 0 or -errno. */
+    int (*proceed)(struct adapter *adapter, int sid);
 
     /*
      * Open a listening TCP socket; LISTENING follows, then CLIENT. With @many, each CLIENT stands
@@ -143,8 +156,14 @@ struct adapter_ops {
     /* Close a TCP connection after what was sent: CLOSED follows. UDP: -EOPNOTSUPP. */
     int (*disconnect)(struct adapter *adapter, int sid);
 
+    /* Optional. Break a TCP connection: the peer gets RST, and ERROR follows (ECONNRESET). */
+    void (*reset)(struct adapter *adapter, int sid);
+
     /* Close at once, whatever its state; no event follows. */
     void (*close)(struct adapter *adapter, int sid);
+
+    /* Optional. What @sid is; -ENOENT: nothing, -ERANGE: nor is any that is larger. */
+    int (*look)(const struct adapter *adapter, int sid, struct sock_look *look);
 
     /*
      * Optional. Send an ICMP echo request (RFC 792) with @len bytes of data to an IPv4 address; ECHO

@@ -63,6 +63,12 @@ static int op_connect(struct adapter *adapter, const struct sock_spec *spec,
     return sid;
 }
 
+static int op_proceed(struct adapter *adapter, int sid)
+{
+    to_open(adapter, sid)->spec.is_held = false;
+    return 0;
+}
+
 static int op_listen(struct adapter *adapter, const struct sock_spec *spec, bool many)
 {
     struct fake_adapter *fake = to_fake(adapter);
@@ -213,6 +219,32 @@ static int op_disconnect(struct adapter *adapter, int sid)
     return 0;
 }
 
+static void op_reset(struct adapter *adapter, int sid)
+{
+    struct fake_sock *sock = to_open(adapter, sid);
+
+    sock->is_reset = true;
+    fake_report(to_fake(adapter), sock, NET_EVENT_ERROR, ECONNRESET);
+}
+
+static int op_look(const struct adapter *adapter, int sid, struct sock_look *look)
+{
+    const struct fake_adapter *fake = to_fake(adapter);
+    const struct fake_sock *sock;
+
+    if (sid >= fake->socks_count)
+        return -ERANGE;
+    sock = fake->socks[sid];
+    if (!sock->is_open)
+        return -ENOENT;
+    *look = (struct sock_look){ .type = sock->spec.type,
+                                .tag = sock->spec.tag,
+                                .local_port = sock->spec.local_port,
+                                .is_many = sock->is_many,
+                                .peer = sock->peer };
+    return 0;
+}
+
 static void op_close(struct adapter *adapter, int sid)
 {
     struct fake_sock *sock = to_open(adapter, sid);
@@ -258,6 +290,7 @@ static const struct adapter_ops fake_ops = {
     .can_accept = true,
     .info = op_info,
     .connect = op_connect,
+    .proceed = op_proceed,
     .listen = op_listen,
     .accept = op_accept,
     .peer = op_peer,
@@ -269,7 +302,9 @@ static const struct adapter_ops fake_ops = {
     .unacked = op_unacked,
     .disconnect = op_disconnect,
     .echo = op_echo,
+    .reset = op_reset,
     .close = op_close,
+    .look = op_look,
     .flush = op_flush,
     .active = op_active,
     .free = op_free,

@@ -30,7 +30,8 @@ struct fake_dgram {
 struct fake_sock {
     bool is_open;
     bool is_listener, is_many, has_client;
-    bool is_over; /* the peer has closed: recv() says so once everything is read */
+    bool is_reset; /* by reset() */
+    bool is_over;  /* the peer has closed: recv() says so once everything is read */
     struct sock_spec spec;
     struct endpoint remote; /* of connect() */
     struct endpoint peer;   /* what peer() says; family none: nothing */

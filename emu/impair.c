@@ -154,9 +154,11 @@ static bool judge_by_nature(const struct judging *judging)
     const struct impair_packet *packet = judging->packet;
 
     if (impair_has(rule, IMPAIR_KIND_DNS) && is_asked(rule, packet)) {
-        decide(judging, rule->dns == IMPAIR_DNS_TIMEOUT ? IMPAIR_ACTION_LOSE : IMPAIR_ACTION_ANSWER,
-               IMPAIR_KIND_DNS);
-        return false;
+        bool is_lost = rule->dns == IMPAIR_DNS_TIMEOUT;
+
+        decide(judging, is_lost ? IMPAIR_ACTION_LOSE : IMPAIR_ACTION_ANSWER, IMPAIR_KIND_DNS);
+        if (is_lost)
+            return false; /* an answer takes its time, as other rules say */
     }
     if (impair_has(rule, IMPAIR_KIND_BLACKHOLE) && !packet->is_stream) {
         decide(judging, IMPAIR_ACTION_LOSE, IMPAIR_KIND_BLACKHOLE);

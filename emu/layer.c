@@ -68,6 +68,21 @@ static int pass_disconnect(struct adapter *layer, int sid)
     return layer->below->ops->disconnect(layer->below, sid);
 }
 
+static int pass_proceed(struct adapter *layer, int sid)
+{
+    return layer->below->ops->proceed(layer->below, sid);
+}
+
+static void pass_reset(struct adapter *layer, int sid)
+{
+    layer->below->ops->reset(layer->below, sid);
+}
+
+static int pass_look(const struct adapter *layer, int sid, struct sock_look *look)
+{
+    return layer->below->ops->look(layer->below, sid, look);
+}
+
 static void pass_close(struct adapter *layer, int sid)
 {
     layer->below->ops->close(layer->below, sid);
@@ -99,6 +114,7 @@ const struct adapter_ops layer_ops = {
     .name = "layer",
     .info = pass_info,
     .connect = pass_connect,
+    .proceed = pass_proceed,
     .listen = pass_listen,
     .accept = pass_accept,
     .peer = pass_peer,
@@ -109,7 +125,9 @@ const struct adapter_ops layer_ops = {
     .local = pass_local,
     .unacked = pass_unacked,
     .disconnect = pass_disconnect,
+    .reset = pass_reset,
     .close = pass_close,
+    .look = pass_look,
     .echo = pass_echo,
     .flush = pass_flush,
     .heard = adapter_post,
@@ -126,6 +144,9 @@ void layer_init(struct adapter *layer, struct adapter_ops *ops, struct adapter *
     ops->deterministic = ops->deterministic || theirs->deterministic;
     ops->can_accept = theirs->can_accept;
     ops->accept = theirs->accept ? ops->accept : NULL;
+    ops->proceed = theirs->proceed ? ops->proceed : NULL;
+    ops->reset = theirs->reset ? ops->reset : NULL;
+    ops->look = theirs->look ? ops->look : NULL;
     ops->peek = theirs->peek ? ops->peek : NULL;
     ops->local = theirs->local ? ops->local : NULL;
     ops->echo = theirs->echo ? ops->echo : NULL;
