@@ -151,8 +151,7 @@ static bool fit_to_sockets(struct impaired *impaired, struct impair_rule *rule,
     name_kinds(lacks, kinds);
     if (!can) {
         (void)snprintf(why, IMPAIR_WHY_MAX,
-                       "%.120s can't be had on %s, which has sockets and no frames",
-                       kinds, name);
+                       "%.120s can't be had on %s, which has sockets and no frames", kinds, name);
         return false;
     }
     if (lacks)

@@ -742,15 +742,6 @@ def test_an_adapter_that_is_off_cannot_be_impaired(emu):
     assert "--impair USB,loss=1%: this board has no USB" in done.stderr
 
 
-@pytest.mark.parametrize("bind", [[], ["--bind", "LWIP_GP=host,dev=lo"]])
-def test_a_link_that_is_not_the_emulators_is_refused_with_what_would_do(emu, bind):
-    """One line, exit code 4: this machine's own frames are not carried."""
-    done = emu.run("os.exit(0)\n", *bind, "--impair", "LWIP_GP,loss=1%")
-    assert done.code == 4
-    assert "LWIP_GP can't be impaired: rules act on the frames of a link that the emulator makes" in done.stderr
-    assert "--net own, or --bind ADAPTER=lab" in done.stderr
-
-
 def test_ctl_says_what_is_wrong_with_a_rule(emu, tmp_path):
     path = tmp_path / "ctl"
     with emu.start("log.info('runs')\nsys.run()\n", "--ctl", path, "--exit-on", "never",

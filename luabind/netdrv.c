@@ -260,7 +260,8 @@ static void warn_if_none(lua_State *L, int forwarded, int rc)
 {
     if (!forwarded && rc < 0) {
         warn_script(L, "netdrv.napt: nothing is forwarded: %s",
-                    rc == -EOPNOTSUPP ? "the adapters are on this machine's network, or somebody's" : strerror(-rc));
+                    rc == -EOPNOTSUPP ? "the adapters are on this machine's network, or somebody's"
+                                      : strerror(-rc));
     }
 }
 
