@@ -1,0 +1,288 @@
+/* Included by the files of adapters/w5500: w5500.c, regs.c, spi.c, mem.c, irq.c, phy.c, sock.c, wire.c, arp.c, ip.c, icmp.c, udp.c, igmp.c, raw.c, tcp.c, tcp_in.c, tcp_out.c and tcp_timer.c. */
+#pragma once
+
+#include "adapters/w5500/w5500.h"
+#include "emu/timer.h"
+
+/* ---- registers: addresses ------------------------------------------------------------------- */
+
+enum w5500_common_address {
+    W5500_MR = 0x00,
+    W5500_GAR = 0x01,
+    W5500_SUBR = 0x05,
+    W5500_SHAR = 0x09,
+    W5500_SIPR = 0x0f,
+    W5500_INTLEVEL = 0x13,
+    W5500_IR = 0x15,
+    W5500_IMR = 0x16,
+    W5500_SIR = 0x17,
+    W5500_SIMR = 0x18,
+    W5500_RTR = 0x19,
+    W5500_RCR = 0x1b,
+    W5500_PTIMER = 0x1c,
+    W5500_PMAGIC = 0x1d,
+    W5500_PHAR = 0x1e,
+    W5500_PSID = 0x24,
+    W5500_PMRU = 0x26,
+    W5500_UIPR = 0x28,
+    W5500_UPORTR = 0x2c,
+    W5500_PHYCFGR = 0x2e,
+    W5500_VERSIONR = 0x39,
+    W5500_COMMON_COUNT,
+};
+
+enum w5500_socket_address {
+    W5500_SN_MR = 0x00,
+    W5500_SN_CR = 0x01,
+    W5500_SN_IR = 0x02,
+    W5500_SN_SR = 0x03,
+    W5500_SN_PORT = 0x04,
+    W5500_SN_DHAR = 0x06,
+    W5500_SN_DIPR = 0x0c,
+    W5500_SN_DPORT = 0x10,
+    W5500_SN_MSSR = 0x12,
+    W5500_SN_PROTO = 0x14,
+    W5500_SN_TOS = 0x15,
+    W5500_SN_TTL = 0x16,
+    W5500_SN_RXBUF_SIZE = 0x1e,
+    W5500_SN_TXBUF_SIZE = 0x1f,
+    W5500_SN_TX_FSR = 0x20,
+    W5500_SN_TX_RD = 0x22,
+    W5500_SN_TX_WR = 0x24,
+    W5500_SN_RX_RSR = 0x26,
+    W5500_SN_RX_RD = 0x28,
+    W5500_SN_RX_WR = 0x2a,
+    W5500_SN_IMR = 0x2c,
+    W5500_SN_FRAG = 0x2d,
+    W5500_SN_KPALVTR = 0x2f,
+    W5500_SOCKET_COUNT,
+};
+
+/* Bits. */
+#define W5500_MR_RST   0x80
+#define W5500_MR_WOL   0x20
+#define W5500_MR_PB    0x10
+#define W5500_MR_PPPOE 0x08
+#define W5500_MR_FARP  0x02
+
+#define W5500_IR_CONFLICT 0x80
+#define W5500_IR_UNREACH  0x40
+#define W5500_IR_PPPOE    0x20
+#define W5500_IR_MP       0x10
+
+#define W5500_SN_IR_SENDOK  0x10
+#define W5500_SN_IR_TIMEOUT 0x08
+#define W5500_SN_IR_RECV    0x04
+#define W5500_SN_IR_DISCON  0x02
+#define W5500_SN_IR_CON     0x01
+
+#define W5500_SN_MR_PROTOCOL 0x0f
+#define W5500_SN_MR_MULTI    0x80 /* UDP */
+#define W5500_SN_MR_MFEN     0x80 /* MACRAW */
+#define W5500_SN_MR_BCASTB   0x40
+#define W5500_SN_MR_ND       0x20 /* TCP */
+#define W5500_SN_MR_MC       0x20 /* UDP: IGMP version 1 */
+#define W5500_SN_MR_MMB      0x20 /* MACRAW */
+#define W5500_SN_MR_UCASTB   0x10 /* UDP with MULTI */
+#define W5500_SN_MR_MIP6B    0x10 /* MACRAW */
+
+enum w5500_protocol {
+    W5500_PROTOCOL_CLOSED,
+    W5500_PROTOCOL_TCP,
+    W5500_PROTOCOL_UDP,
+    W5500_PROTOCOL_IPRAW,
+    W5500_PROTOCOL_MACRAW,
+};
+
+/* Sn_SR */
+enum w5500_status {
+    W5500_STATUS_CLOSED = 0x00,
+    W5500_STATUS_INIT = 0x13,
+    W5500_STATUS_LISTEN = 0x14,
+    W5500_STATUS_SYNSENT = 0x15,
+    W5500_STATUS_SYNRECV = 0x16,
+    W5500_STATUS_ESTABLISHED = 0x17,
+    W5500_STATUS_FIN_WAIT = 0x18,
+    W5500_STATUS_CLOSING = 0x1a,
+    W5500_STATUS_TIME_WAIT = 0x1b,
+    W5500_STATUS_CLOSE_WAIT = 0x1c,
+    W5500_STATUS_LAST_ACK = 0x1d,
+    W5500_STATUS_UDP = 0x22,
+    W5500_STATUS_IPRAW = 0x32,
+    W5500_STATUS_MACRAW = 0x42,
+};
+
+/* Sn_CR */
+enum w5500_command {
+    W5500_COMMAND_OPEN = 0x01,
+    W5500_COMMAND_LISTEN = 0x02,
+    W5500_COMMAND_CONNECT = 0x04,
+    W5500_COMMAND_DISCON = 0x08,
+    W5500_COMMAND_CLOSE = 0x10,
+    W5500_COMMAND_SEND = 0x20,
+    W5500_COMMAND_SEND_MAC = 0x21,
+    W5500_COMMAND_SEND_KEEP = 0x22,
+    W5500_COMMAND_RECV = 0x40,
+};
+
+/* ---- the chip ------------------------------------------------------------------------------- */
+
+#define W5500_MAC_LEN    6
+#define W5500_MEMORY     16384 /* bytes of TX, and as many of RX */
+#define W5500_KB         1024
+#define W5500_US_PER_RTR 100
+#define W5500_HELD_MAX   16 /* frames that wait for the end of an SPI frame */
+
+struct w5500_socket {
+    struct w5500 *chip;
+    unsigned index;
+    uint8_t regs[W5500_SOCKET_COUNT];    /* as they are valid */
+    uint8_t written[W5500_SOCKET_COUNT]; /* of shadowed ones: as the driver wrote them */
+    uint8_t command;                     /* Sn_CR, until it is accepted */
+    enum w5500_status status;
+    uint8_t mode; /* Sn_MR at OPEN */
+    uint16_t tx_rd, tx_ack, rx_wr;
+    size_t tx_base, tx_size, rx_base, rx_size; /* bytes, in the memories */
+};
+
+/* How far an SPI frame has come. */
+struct w5500_spi {
+    bool is_selected, is_fixed; /* of a header: its data has a fixed length */
+    unsigned header_len;        /* bytes of the three that have come */
+    uint16_t address;           /* of the next byte */
+    uint8_t block;
+    bool is_write;
+    unsigned left;    /* data bytes of a fixed length */
+    uint64_t time_ns; /* up to when bytes have been clocked */
+    unsigned hz;
+    bool has_latch; /* the low byte of a number whose high byte was read */
+    uint8_t latch;
+    uint16_t latch_address;
+    uint16_t access_address; /* for on_access */
+    size_t access_len;
+    uint8_t access_bytes[W5500_ACCESS_MAX];
+};
+
+struct w5500_irq {
+    bool is_low;          /* INTn */
+    uint64_t released_us; /* when it last went high */
+    struct timer timer;   /* until it may go low again */
+};
+
+struct w5500_phy {
+    bool is_cabled, is_linked;
+    bool was_running;   /* PHYCFGR.RST as it was written last */
+    unsigned pmode;     /* pins */
+    unsigned mode;      /* OPMDC or pins, as they were when the PHY left reset */
+    struct timer timer; /* until the link is up */
+};
+
+struct w5500 {
+    struct w5500_config config;
+    struct w5500_spi spi;
+    struct w5500_irq irq;
+    struct w5500_phy phy;
+    uint8_t common[W5500_COMMON_COUNT];
+    struct w5500_socket sockets[W5500_SOCKETS];
+    uint8_t tx[W5500_MEMORY], rx[W5500_MEMORY];
+    bool is_running;   /* RSTn is high */
+    uint64_t reset_us; /* when RSTn changed last, or MR.RST was written */
+    bool is_locking;   /* RSTn has risen, and there was no SPI since */
+};
+
+static inline uint16_t w5500_get16(const uint8_t *at)
+{
+    return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+static inline void w5500_put16(uint8_t *at, uint16_t value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+/* ---- w5500.c -------------------------------------------------------------------------------- */
+
+/* The driver did what the datasheet forbids. */
+void w5500_fault(struct w5500 *chip, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* MR.RST: registers and sockets; memory and PHY stay. */
+void w5500_reset(struct w5500 *chip);
+
+/* Just out of reset, with the quirk version_late. */
+bool w5500_is_late(const struct w5500 *chip);
+void w5500_pins_changed(struct w5500 *chip);
+
+/* SCSn went low. */
+void w5500_selected(struct w5500 *chip);
+
+/* ---- regs.c --------------------------------------------------------------------------------- */
+
+void w5500_regs_reset(struct w5500 *chip);
+uint8_t w5500_regs_peek(const struct w5500 *chip, unsigned block, uint16_t address);
+uint8_t w5500_regs_read(struct w5500 *chip, unsigned block, uint16_t address);
+void w5500_regs_write(struct w5500 *chip, unsigned block, uint16_t address, uint8_t value);
+void w5500_regs_commit(struct w5500_socket *socket, uint16_t address);
+void w5500_regs_set(struct w5500_socket *socket, uint16_t address, const void *bytes);
+
+/* ---- spi.c ---------------------------------------------------------------------------------- */
+
+bool w5500_spi_is_in_frame(const struct w5500 *chip);
+void w5500_spi_reset(struct w5500 *chip);
+
+/* ---- mem.c: buffers and pointers --------------------------------------------------------------- */
+
+/* Where each socket's buffers lie, by the sizes that are set. */
+void w5500_mem_layout(struct w5500 *chip);
+void w5500_mem_read(const struct w5500 *chip, unsigned block, uint16_t address, uint8_t *out,
+                    size_t len);
+void w5500_mem_write(struct w5500 *chip, unsigned block, uint16_t address, const uint8_t *bytes,
+                     size_t len);
+uint16_t w5500_mem_tx_free(const struct w5500_socket *socket); /* Sn_TX_FSR */
+uint16_t w5500_mem_rx_len(const struct w5500_socket *socket);  /* Sn_RX_RSR */
+/* Bytes that all sockets have, by Sn_TXBUF_SIZE or Sn_RXBUF_SIZE; is it a size that there is? */
+size_t w5500_mem_sum(const struct w5500 *chip, uint16_t address);
+bool w5500_mem_is_size(uint8_t kb);
+
+size_t w5500_mem_rx_free(const struct w5500_socket *socket);
+
+/* Bytes of the TX buffer from @pointer on. */
+void w5500_mem_tx_get(const struct w5500_socket *socket, uint16_t pointer, uint8_t *out,
+                      size_t len);
+
+/* Append to the RX buffer, which has room for it. */
+void w5500_mem_rx_put(struct w5500_socket *socket, const void *bytes, size_t len);
+
+/* ---- irq.c ---------------------------------------------------------------------------------- */
+
+void w5500_irq_init(struct w5500 *chip);
+void w5500_irq_reset(struct w5500 *chip);
+void w5500_irq_update(struct w5500 *chip);
+uint8_t w5500_irq_sockets(const struct w5500 *chip);                    /* SIR */
+void w5500_irq_raise(struct w5500 *chip, uint8_t bits);                 /* IR */
+void w5500_irq_raise_socket(struct w5500_socket *socket, uint8_t bits); /* Sn_IR */
+
+/* ---- phy.c ---------------------------------------------------------------------------------- */
+
+void w5500_phy_init(struct w5500 *chip);
+void w5500_phy_reset(struct w5500 *chip);          /* RSTn is low */
+void w5500_phy_start(struct w5500 *chip);          /* and high again */
+uint8_t w5500_phy_value(const struct w5500 *chip); /* PHYCFGR */
+void w5500_phy_written(struct w5500 *chip);
+void w5500_phy_plug(struct w5500 *chip, bool is_cabled);
+unsigned w5500_phy_mbits(const struct w5500 *chip); /* 10 or 100 */
+
+/* ---- sock.c: commands ----------------------------------------------------------------------- */
+
+void w5500_sock_init(struct w5500 *chip);
+void w5500_sock_reset(struct w5500 *chip);
+void w5500_sock_command(struct w5500_socket *socket, uint8_t command);
+void w5500_sock_frame_over(struct w5500 *chip);
+void w5500_sock_time_passed(struct w5500 *chip);
+
+/* ---- wire.c: frames out and in ---------------------------------------------------------------- */
+
+void w5500_wire_init(struct w5500 *chip);
+void w5500_wire_reset(struct w5500 *chip);
+void w5500_wire_frame_over(struct w5500 *chip);
+void w5500_wire_link_changed(struct w5500 *chip);
