@@ -30,6 +30,7 @@
 #define KEEPER_WHY_MAX    256
 #define KEEPER_PLACES_MAX 20 /* namespaces of one keeper: adapters, the bridge, and some room */
 #define KEEPER_HOME       0  /* the place that it has entered, or that of the bridge */
+#define KEEPER_BRIDGE     "lab"
 #define KEEPER_LEASE_S    60
 
 struct keeper;

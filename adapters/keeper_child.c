@@ -16,7 +16,6 @@
 #include "emu/vclock.h"
 
 #define ID_MAP_MAX 32
-#define BRIDGE     "lab"
 #define RENEW_S    (KEEPER_LEASE_S / 3)
 #define US_PER_S   1000000U
 
@@ -138,8 +137,8 @@ static int make_network(struct child *child, const struct beginning *beginning)
     if (rc < 0 || !beginning->bridge_ip)
         return rc;
     maker = child->places[KEEPER_HOME].maker;
-    rc = netlink_add_bridge(maker, BRIDGE, true);
-    address.ifindex = netlink_index(maker, BRIDGE);
+    rc = netlink_add_bridge(maker, KEEPER_BRIDGE, true);
+    address.ifindex = netlink_index(maker, KEEPER_BRIDGE);
     address.ip = *beginning->bridge_ip;
     child->places[KEEPER_HOME].ifindex = address.ifindex;
     return rc < 0 ? rc : netlink_add_address(maker, &address);

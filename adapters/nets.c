@@ -378,16 +378,31 @@ static int plug(struct nets *nets, enum adapter_id id, const struct adapter_info
     return rc;
 }
 
+/* Name servers of this machine's are of no use there, the lab's is. */
+static int serve_lab(struct nets *nets, const struct adapter_info *host, char why[NETS_WHY_MAX])
+{
+    bool has_dns = host->dns_count && endpoint_same_ip(&host->dns[0], &nets->own_ip);
+    int rc = nets_serve_lab(nets, host->dns, has_dns);
+
+    if (rc < 0)
+        (void)snprintf(why, NETS_WHY_MAX, "the lab's DHCP server can't be started: %s",
+                       strerror(-rc));
+    return rc;
+}
+
 int nets_plug(struct nets *nets, struct device *device, const struct board *board,
               const struct adapter_info *host, char why[NETS_WHY_MAX])
 {
+    int rc;
+
     nets->device = device;
     nets->links = nets_links_ops;
     nets->links.ctx = nets;
     device->links = &nets->links;
+    rc = nets_lab(nets) ? serve_lab(nets, host, why) : 0;
+    if (rc < 0)
+        return rc;
     for (int id = 0; id < ADAPTER_COUNT; id++) {
-        int rc;
-
         if (board->slots[id].binding == BINDING_OFF)
             continue;
         rc = plug(nets, (enum adapter_id)id, host);
@@ -405,6 +420,7 @@ void nets_unplug(struct nets *nets)
             loop_remove(&nets->device->loop, &nets->watches[i].source);
         nets->watches[i].keeper = NULL;
     }
+    nets_forget_lab(nets);
     for (int id = 0; id < ADAPTER_COUNT; id++) {
         nets_forget_dhcp(nets, (enum adapter_id)id);
         (void)nets_serve_dhcp(nets, (enum adapter_id)id, false);

@@ -58,6 +58,7 @@ struct keeper_watch {
 struct nets {
     struct keeper *own;     /* of the networks that were made; NULL: none was */
     struct endpoint own_ip; /* of the lab's bridge; IP_FAMILY_NONE: there is none */
+    struct dhcpd *dhcpd;    /* gives addresses to who asks for one on it; NULL: nobody does */
     struct net_link net_links[ADAPTER_COUNT];
     struct keeper_watch watches[ADAPTER_COUNT + 1];
     const struct board *board;

@@ -1,4 +1,4 @@
-/* Addresses by DHCP: adapters that ask for theirs, and such on which others are given some. */
+/* Addresses by DHCP: adapters that ask for theirs, others that are given some by adapters or the lab. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -16,6 +16,9 @@
 #define SERVED_LEASE_S 7200 /* as LuatOS's dhcpsrv.lua has it */
 #define SERVED_FIRST   100  /* likewise: 192.168.4.100 to 200, in a network that has so many */
 #define SERVED_LAST    200
+#define LAB_FIRST      10 /* below it there is the bridge; up to 26 what adapters wish for */
+#define LAB_FRESH      100
+#define LAB_LAST       200
 #define V4_BITS        32
 #define SMALLEST_HOSTS 4 /* a network of less has no room for a client */
 
@@ -181,4 +184,59 @@ int nets_serve_dhcp(struct nets *nets, enum adapter_id id, bool is_on)
     if (link->is_lost)
         return -EPIPE;
     return link->keeper && *nets_ifname(nets, id) ? serve(nets, id) : -EOPNOTSUPP;
+}
+
+/* ---- the lab's bridge ---------------------------------------------------------------------------------- */
+
+static uint32_t lab_ip(uint8_t host)
+{
+    struct endpoint ip;
+
+    board_lab_ip(&ip, host);
+    return dhcp_from_endpoint(&ip);
+}
+
+static int open_at_home(void *ctx, int domain, int type, int protocol)
+{
+    return keeper_socket(ctx, KEEPER_HOME, domain, type, protocol);
+}
+
+static void note_taken(const struct nets *nets, struct dhcp_server_config *config)
+{
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
+        const struct board_slot *slot = &nets->board->slots[id];
+
+        if (slot->binding == BINDING_LAB && slot->addressing == ADDRESSING_STATIC)
+            config->taken[config->taken_count++] = dhcp_from_endpoint(&slot->address.ip);
+    }
+}
+
+int nets_serve_lab(struct nets *nets, const struct endpoint dns[], size_t dns_count)
+{
+    struct dhcpd_config config = { .loop = &nets->device->loop,
+                                   .trace = &nets->device->trace,
+                                   .link = KEEPER_BRIDGE,
+                                   .open = open_at_home,
+                                   .open_ctx = nets->own,
+                                   .ifname = KEEPER_BRIDGE,
+                                   .server = { .clock = &nets->device->clock,
+                                               .ip = dhcp_from_endpoint(&nets->own_ip),
+                                               .prefix_len = BOARD_LAB_BITS,
+                                               .first = lab_ip(LAB_FIRST),
+                                               .last = lab_ip(LAB_LAST),
+                                               .fresh = lab_ip(LAB_FRESH),
+                                               .router = dhcp_from_endpoint(&nets->own_ip),
+                                               .lease_s = SERVED_LEASE_S } };
+
+    for (size_t i = 0; i < dns_count && i < DHCP_DNS_MAX; i++)
+        config.server.dns[config.server.dns_count++] = dhcp_from_endpoint(&dns[i]);
+    note_taken(nets, &config.server);
+    return dhcpd_open(&nets->dhcpd, &config);
+}
+
+void nets_forget_lab(struct nets *nets)
+{
+    if (nets->dhcpd)
+        dhcpd_close(nets->dhcpd);
+    nets->dhcpd = NULL;
 }

@@ -21,6 +21,14 @@ void nets_tell_dhcp(struct nets *nets, enum adapter_id id, const struct netlink_
  */
 int nets_serve_dhcp(struct nets *nets, enum adapter_id id, bool is_on);
 
+/*
+ * Give addresses to whoever asks for one on the lab's bridge, which is the gateway, with @dns; or no
+ * more. What adapters have without asking is given to nobody else, unless they wish for their own.
+ * 0 or -errno.
+ */
+int nets_serve_lab(struct nets *nets, const struct endpoint dns[], size_t dns_count);
+void nets_forget_lab(struct nets *nets);
+
 /* Is there a place on whose link things can be changed? */
 bool net_link_is_ours(const struct net_link *link);
 

@@ -26,12 +26,21 @@ static uint32_t ip_of(const struct dhcp_server *server, const struct dhcp_place 
     return server->config.first + (uint32_t)(place - server->pool);
 }
 
+static bool is_taken(const struct dhcp_server_config *config, uint32_t ip)
+{
+    for (size_t i = 0; i < config->taken_count; i++) {
+        if (config->taken[i] == ip)
+            return true;
+    }
+    return ip == config->ip;
+}
+
 /* NULL: it is not ours to give. */
 static struct dhcp_place *place_of(struct dhcp_server *server, uint32_t ip)
 {
     const struct dhcp_server_config *config = &server->config;
 
-    return ip >= config->first && ip <= config->last && ip != config->ip
+    return ip >= config->first && ip <= config->last && !is_taken(config, ip)
                ? &server->pool[ip - config->first]
                : NULL;
 }
@@ -308,5 +317,6 @@ void dhcp_server_init(struct dhcp_server *server, const struct dhcp_server_confi
     assert(config->fresh >= config->first);
     assert(config->fresh <= config->last);
     assert(config->dns_count <= DHCP_DNS_MAX);
+    assert(config->taken_count <= DHCP_TAKEN_MAX);
     *server = (struct dhcp_server){ .config = *config };
 }

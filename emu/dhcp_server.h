@@ -19,8 +19,9 @@
 
 #include "emu/dhcp_msg.h"
 
-#define DHCP_POOL_MAX 256
-#define DHCP_OFFER_S  60 /* an offer is kept for so long */
+#define DHCP_POOL_MAX  256
+#define DHCP_TAKEN_MAX 32
+#define DHCP_OFFER_S   60 /* an offer is kept for so long */
 #define DHCP_DECLINE_S \
     600 /* an address that somebody was found to have is left alone for so long */
 
@@ -30,9 +31,11 @@ struct dhcp_server_config {
     const struct vclock *clock;
     uint32_t ip; /* its own */
     unsigned prefix_len;
-    uint32_t first, last; /* of the pool; @ip may be among them, and is never leased */
-    uint32_t fresh;       /* where the search for a fresh one begins, in the pool */
-    uint32_t router;      /* 0: none */
+    uint32_t first, last;           /* of the pool; @ip may be among them, and is never leased */
+    uint32_t fresh;                 /* where the search for a fresh one begins, in the pool */
+    uint32_t taken[DHCP_TAKEN_MAX]; /* never leased: somebody has them without asking */
+    size_t taken_count;
+    uint32_t router; /* 0: none */
     uint32_t dns[DHCP_DNS_MAX];
     size_t dns_count;
     uint16_t mtu; /* bytes; 0: none is said */

@@ -167,6 +167,20 @@ static void everybody_gets_another_address_until_there_is_none(void **state)
     assert_int_equal(dhcp_server_leases(&fake->server), PLACES);
 }
 
+/* Somebody has it without having asked. */
+static void what_is_taken_is_never_given(void **state)
+{
+    struct fake *fake = *state;
+    struct dhcp_msg msg = message(DHCP_TYPE_DISCOVER, 1);
+
+    fake->server.config.taken[0] = FRESH;
+    fake->server.config.taken_count = 1;
+    msg.requested_ip = FRESH;
+    assert_true(ask(fake, msg));
+    assert_int_equal(fake->reply.msg.your_ip, FRESH + 1);
+    assert_false(request(fake, 2, FRESH));
+}
+
 static void who_comes_again_gets_the_same(void **state)
 {
     struct fake *fake = *state;
@@ -514,6 +528,7 @@ int main(void)
         TEST(a_lease_is_offered_and_given),
         TEST(only_what_is_asked_for_is_said),
         TEST(everybody_gets_another_address_until_there_is_none),
+        TEST(what_is_taken_is_never_given),
         TEST(who_comes_again_gets_the_same),
         TEST(a_client_is_who_it_says_it_is),
         TEST(a_wish_is_granted_where_it_can_be),

@@ -9,6 +9,9 @@
 #include "emu/util.h"
 #include "emu/vclock.h"
 
+#define OWNED \
+    'o' /* in a format: a value that json_pack() takes over, also when nothing is written */
+
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD in UTF-8 */
 
 void trace_init(struct trace *trace, const struct vclock *clock, int fd)
@@ -68,11 +71,15 @@ void trace_emit(struct trace *trace, const char *kind, const char *format, ...)
     char *text;
     size_t len;
 
-    if (!trace_is_on(trace))
+    if (!trace_is_on(trace) && !strchr(format, OWNED))
         return;
     va_start(args, format);
     rest = json_vpack_ex(NULL, 0, format, args);
     va_end(args);
+    if (!trace_is_on(trace)) {
+        json_decref(rest); /* and with it what was the caller's */
+        return;
+    }
     line = json_pack("{s:I, s:s}", "t_us", (json_int_t)trace->clock->now_us, "kind", kind);
     if (rest)
         json_object_update(line, rest);

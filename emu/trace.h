@@ -28,5 +28,8 @@ bool trace_is_on(const struct trace *trace);
  */
 void trace_emit(struct trace *trace, const char *kind, const char *format, ...);
 
-/* A JSON string of any bytes; those that are not UTF-8 become U+FFFD. For "s:o" in a format. */
+/*
+ * A JSON string of any bytes; those that are not UTF-8 become U+FFFD. For "s:o" in a format, by which
+ * trace_emit() takes it over, also when the trace is off.
+ */
 json_t *trace_text(const char *text, size_t len);

@@ -1,0 +1,133 @@
+"""The lab's network, --net own: DHCP on its bridge."""
+
+import subprocess
+from pathlib import Path
+
+from dhcp_peer import udhcpc
+
+EVENTS = """
+sys.subscribe("IP_READY", function(ip, adapter) log.info("ready" .. adapter, socket.localIP(adapter)) end)
+sys.subscribe("IP_LOSE", function(adapter) log.info("lose" .. adapter) end)
+"""
+WAIT = EVENTS + "log.info('runs')\nsys.run()\n"
+ETH = 4
+
+
+# ---- DHCP ------------------------------------------------------------------------------------------
+
+
+def test_an_adapter_gets_its_address_from_the_lab(own, emu):
+    """DISCOVER to ACK; the bridge is gateway and name server, and names are asked of it."""
+    done = emu.run(EVENTS + """
+local libnet = require "libnet"
+sys.taskInitEx(function()
+    while not socket.adapter(socket.LWIP_ETH) do sys.waitUntil("IP_READY") end
+    local netc = socket.create(socket.LWIP_ETH, "T")
+    socket.config(netc)
+    log.info("connect", libnet.connect("T", 0, netc, "echo.lab", 7))
+    os.exit(0)
+end, "T")
+sys.run()
+""", "--lab", "--net", "own", "--bind", "LWIP_ETH=lab,dhcp")
+    assert done.texts("ready4") == ["192.168.77.100 255.255.255.0 192.168.77.1 nil"]
+    assert done.texts("connect") == ["true"]
+    lease, = done.events("dhcp.lease")
+    assert (lease["server"], lease["router"], lease["dns"]) == ("192.168.77.1", "192.168.77.1",
+                                                                ["192.168.77.1"])
+    assert lease["lease_s"] == 2 * lease["t1_s"] == 7200
+    assert [(event["type"], event["reply"]) for event in done.events("dhcp.serve", link="lab")] == [
+        ("DISCOVER", "OFFER"), ("REQUEST", "ACK")]
+    assert done.events("lab.accept", peer="echo")[0]["from"].startswith("192.168.77.100:")
+
+
+def test_it_serves_without_the_labs_other_servers_too(own, emu):
+    """--bind ...=lab alone makes the network; there is no name server to tell of."""
+    with emu.start(WAIT, "--bind", "LWIP_ETH=lab,dhcp", "--exit-on", "never") as run:
+        run.wait_log("ready4")
+        done = run.stop()
+    lease, = done.events("dhcp.lease")
+    assert lease["address"] == "192.168.77.100" and lease["dns"] == []
+
+
+def test_all_adapters_can_ask_and_none_gets_what_another_has(own, emu):
+    """ip= is somebody's, whether he has asked or not."""
+    names = ["LWIP_GP", "LWIP_STA", "LWIP_AP", "LWIP_ETH", "ETH0", "USB"]
+    binds = [f"{name}=lab,dhcp" for name in names[:-1]] + ["USB=lab,ip=192.168.77.101/24"]
+    with emu.start(WAIT, "--net", "own", "--exit-on", "never",
+                   *(word for bind in binds for word in ("--bind", bind))) as run:
+        for adapter in range(1, 7):
+            run.wait_log(f"ready{adapter}")
+        done = run.stop()
+    assert done.texts("ready6")[0].startswith("192.168.77.101 ")
+    got = sorted(event["address"] for event in done.events("dhcp.lease"))
+    assert got == [f"192.168.77.{host}" for host in (100, 102, 103, 104, 105)]
+
+
+def test_a_script_that_asks_keeps_what_it_has(own, emu):
+    """netdrv.dhcp(id, true), as every Ethernet script has it: its wish is granted, nothing breaks."""
+    with emu.start("netdrv.dhcp(socket.LWIP_ETH, true)\n" + WAIT, "--net", "own", "--exit-on",
+                   "never") as run:
+        lease = run.wait_trace("dhcp.lease")
+        done = run.stop()
+    assert lease["address"] == "192.168.77.13"
+    assert done.texts("lose4") == []
+
+
+def test_a_cable_that_was_out_asks_again(own, emu, tmp_path):
+    """IP_LOSE while it is, then the same address by a REQUEST for it."""
+    path = tmp_path / "ctl"
+    with emu.start(WAIT, "--net", "own", "--ctl", path, "--bind", "LWIP_ETH=lab,dhcp", "--exit-on",
+                   "never") as run:
+        run.wait_log("ready4")
+        emu.ctl(path, "link", "LWIP_ETH", "down")
+        run.wait_log("lose4")
+        emu.ctl(path, "link", "LWIP_ETH", "up")
+        run.wait_log("ready4", count=2)
+        done = run.stop()
+    assert len(set(done.texts("ready4"))) == 1
+
+
+class Bridge:
+    """The lab's bridge as another machine on it sees it: a namespace with a cable to it."""
+
+    def __init__(self, run):
+        keeper, = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children").read_text().split()
+        user = ["--user", f"--target={keeper}", "--preserve-credentials"]
+        same = Path(f"/proc/{keeper}/ns/user").readlink() == Path("/proc/self/ns/user").readlink()
+        for fd in sorted(Path(f"/proc/{keeper}/fd").iterdir()):
+            if not str(fd.readlink()).startswith(("net:", "/proc/")):
+                continue
+            self.home = ["nsenter", f"--net={fd}", *([] if same else user)]
+            if subprocess.run([*self.home, "ip", "link", "show", "lab"], capture_output=True).returncode == 0:
+                break
+        self.far = subprocess.Popen([*self.home, "unshare", "--net", "sh", "-c", "echo ready; exec cat"],
+                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.far.stdout.readline() == "ready\n"
+        subprocess.run([*self.home, "ip", "link", "add", "guest", "master", "lab", "up", "type", "veth",
+                        "peer", "name", "eth", "netns", str(self.far.pid)], check=True)
+        self.there = ["nsenter", f"--net=/proc/{self.far.pid}/ns/net", *([] if same else user)]
+        subprocess.run([*self.there, "ip", "link", "set", "eth", "up"], check=True)
+
+    def command(self, argv):
+        return [*self.there, *argv]
+
+    def close(self):
+        self.far.stdin.close()
+        self.far.wait(30)
+        self.far.stdout.close()
+
+
+def test_another_machine_on_the_bridge_is_served(own, emu, tmp_path):
+    """busybox's client; what it is given is what the emulator's own are."""
+    with emu.start(WAIT, "--net", "own", "--lab", "--exit-on", "never") as run:
+        run.wait_log("runs")
+        bridge = Bridge(run)
+        try:
+            lease = udhcpc(bridge.command, "eth", tmp_path)
+            again = udhcpc(bridge.command, "eth", tmp_path, "-r", "192.168.77.150")
+        finally:
+            bridge.close()
+        run.stop()
+    assert lease["ip"] == again["ip"] == "192.168.77.100"
+    assert lease["router"] == lease["dns"] == lease["serverid"] == "192.168.77.1"
+    assert (lease["mask"], lease["lease"]) == ("24", "7200")
