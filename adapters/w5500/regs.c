@@ -99,19 +99,10 @@ static uint64_t sn_sr_value(const struct w5500 *chip, const struct w5500_socket 
 
 static void size_written(struct w5500 *chip, struct w5500_socket *socket, uint8_t value)
 {
-    static const char *const names[] = { "Sn_RXBUF_SIZE", "Sn_TXBUF_SIZE" };
-
     w5500_mem_layout(chip);
     if (!w5500_mem_is_size(value))
         w5500_fault(chip, "socket %u: a buffer of %u KB; there are 0, 1, 2, 4, 8 and 16",
                     socket->index, value);
-    for (int i = 0; i < ARRAY_LEN(names); i++) {
-        size_t sum = w5500_mem_sum(chip, (uint16_t)(W5500_SN_RXBUF_SIZE + i));
-
-        if (sum > W5500_MEMORY)
-            w5500_fault(chip, "%s is %zu KB in all sockets, and there are 16", names[i],
-                        sum / W5500_KB);
-    }
 }
 
 static uint64_t fsr_value(const struct w5500 *chip, const struct w5500_socket *socket)

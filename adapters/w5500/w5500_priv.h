@@ -2,6 +2,7 @@
 #pragma once
 
 #include "adapters/w5500/w5500.h"
+#include "emu/buf.h"
 #include "emu/timer.h"
 
 /* ---- registers: addresses ------------------------------------------------------------------- */
@@ -133,6 +134,24 @@ enum w5500_command {
 #define W5500_US_PER_RTR 100
 #define W5500_HELD_MAX   16 /* frames that wait for the end of an SPI frame */
 
+/* A search for the MAC address of the next hop to Sn_DIPR. */
+struct w5500_arp {
+    bool is_busy;
+    uint32_t hop;   /* whom it asks for */
+    unsigned tries; /* that were made */
+    struct timer timer;
+};
+
+/* What TCP keeps of a socket: tcp.c's. Zero and not running at w5500_tcp_init(). */
+struct w5500_tcp {
+    struct timer timer;
+};
+
+/*
+ * Registers that the chip reads are in @regs. The pointers are those of the datasheet; Sn_TX_WR and
+ * Sn_RX_RD, which the driver writes, are registers. TX bytes @tx_rd to Sn_TX_WR are to be sent, and
+ * @tx_ack to @tx_rd wait for the peer (TCP only: else both are the same).
+ */
 struct w5500_socket {
     struct w5500 *chip;
     unsigned index;
@@ -143,6 +162,17 @@ struct w5500_socket {
     uint8_t mode; /* Sn_MR at OPEN */
     uint16_t tx_rd, tx_ack, rx_wr;
     size_t tx_base, tx_size, rx_base, rx_size; /* bytes, in the memories */
+
+    bool is_sending;    /* UDP, IPRAW, MACRAW: SEND was accepted and is not over */
+    bool is_connecting; /* TCP: CONNECT was accepted, and the SYN is not sent */
+    bool is_resolved;   /* Sn_DHAR is the next hop to @resolved */
+    uint32_t resolved;  /* a Sn_DIPR */
+    struct w5500_arp arp;
+    uint64_t accept_ns;  /* accurate timing: when, in SPI's time, the command is accepted */
+    struct timer accept; /* and in the loop's */
+    struct timer sendok; /* until SENDOK */
+    struct timer report; /* IGMP: until a query is answered */
+    struct w5500_tcp tcp;
 };
 
 /* How far an SPI frame has come. */
@@ -177,11 +207,27 @@ struct w5500_phy {
     struct timer timer; /* until the link is up */
 };
 
+struct w5500_held {
+    size_t len;
+    uint8_t bytes[W5500_FRAME_MAX];
+};
+
+struct w5500_wire {
+    struct w5500_held held[W5500_HELD_MAX]; /* came within an SPI frame, which must not see them */
+    size_t held_count;
+    struct byteq leaving;         /* accurate timing: frames, each behind its length */
+    uint64_t first_ns, free_ns;   /* when the first and the last of them will have left */
+    struct timer timer;           /* until the first of them has */
+    uint8_t out[W5500_FRAME_MAX]; /* the one that is being built */
+};
+
 struct w5500 {
     struct w5500_config config;
     struct w5500_spi spi;
     struct w5500_irq irq;
     struct w5500_phy phy;
+    struct w5500_wire wire;
+    uint16_t ip_id; /* of the next packet */
     uint8_t common[W5500_COMMON_COUNT];
     struct w5500_socket sockets[W5500_SOCKETS];
     uint8_t tx[W5500_MEMORY], rx[W5500_MEMORY];
@@ -193,6 +239,11 @@ struct w5500 {
 static inline uint16_t w5500_get16(const uint8_t *at)
 {
     return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+static inline uint32_t w5500_get32(const uint8_t *at)
+{
+    return (uint32_t)w5500_get16(at) << 16 | w5500_get16(at + 2);
 }
 
 static inline void w5500_put16(uint8_t *at, uint16_t value)
@@ -272,17 +323,153 @@ void w5500_phy_written(struct w5500 *chip);
 void w5500_phy_plug(struct w5500 *chip, bool is_cabled);
 unsigned w5500_phy_mbits(const struct w5500 *chip); /* 10 or 100 */
 
-/* ---- sock.c: commands ----------------------------------------------------------------------- */
+/* ---- sock.c: commands and states --------------------------------------------------------------- */
 
 void w5500_sock_init(struct w5500 *chip);
 void w5500_sock_reset(struct w5500 *chip);
+
+/* Sn_CR was written. It reads as 0 when the command is accepted. */
 void w5500_sock_command(struct w5500_socket *socket, uint8_t command);
+
+/* An SPI frame is over; SPI's time went on. */
 void w5500_sock_frame_over(struct w5500 *chip);
 void w5500_sock_time_passed(struct w5500 *chip);
 
-/* ---- wire.c: frames out and in ---------------------------------------------------------------- */
+/* To CLOSED, whatever it did; nothing is sent. @bits are raised in Sn_IR. */
+void w5500_sock_close(struct w5500_socket *socket, uint8_t bits);
+
+/* The search for a MAC address is over. */
+void w5500_sock_resolved(struct w5500_socket *socket, bool is_found);
+
+/* All of a SEND is out: SENDOK, when the wire is done with it. */
+void w5500_sock_sent(struct w5500_socket *socket);
+
+void w5500_sock_link_up(struct w5500 *chip);
+enum w5500_protocol w5500_sock_protocol(const struct w5500_socket *socket);
+
+/* RTR, scaled: between one try and the next. */
+uint64_t w5500_sock_retry_us(const struct w5500 *chip);
+
+/* A time of the datasheet, scaled. */
+uint64_t w5500_sock_scaled_us(const struct w5500 *chip, uint64_t us);
+
+/* ---- wire.c: frames out and in ----------------------------------------------------------------- */
 
 void w5500_wire_init(struct w5500 *chip);
 void w5500_wire_reset(struct w5500 *chip);
 void w5500_wire_frame_over(struct w5500 *chip);
 void w5500_wire_link_changed(struct w5500 *chip);
+
+/* @frame, of 14 bytes at least, is padded and goes out; without a link it is lost. */
+void w5500_wire_send(struct w5500 *chip, const uint8_t *frame, size_t len);
+
+/* When all that was sent is out. */
+uint64_t w5500_wire_done_us(const struct w5500 *chip);
+
+/* ---- ip.c: IPv4 packets out and in -------------------------------------------------------------- */
+
+#define W5500_IP_PROTOCOL_ICMP 1
+#define W5500_IP_PROTOCOL_IGMP 2
+#define W5500_IP_PROTOCOL_TCP  6
+#define W5500_IP_PROTOCOL_UDP  17
+#define W5500_IP_DATA_MAX      1480
+#define W5500_IP_BROADCAST     UINT32_C(0xffffffff)
+#define W5500_IP_TTL           0x80
+#define W5500_IP_DF            0x4000
+
+/* What a packet's headers say. Addresses are in host order. */
+struct w5500_ip_out {
+    const uint8_t *mac; /* borrowed until w5500_ip_send() */
+    uint32_t to;
+    uint8_t protocol, tos, ttl;
+    uint16_t frag;
+    bool has_alert; /* RFC 2113 */
+};
+
+/* As a socket's registers say: Sn_DHAR, Sn_DIPR, Sn_TOS, Sn_TTL, Sn_FRAG. */
+struct w5500_ip_out w5500_ip_out_of(const struct w5500_socket *socket, uint8_t protocol);
+
+/* Where the data is to be written, W5500_IP_DATA_MAX bytes; then send @len of them. */
+uint8_t *w5500_ip_data(struct w5500 *chip);
+void w5500_ip_send(struct w5500 *chip, const struct w5500_ip_out *out, size_t len);
+
+/* The checksum of TCP and UDP, with the pseudo header; 0 over data that holds its own, right one. */
+uint16_t w5500_ip_sum(uint32_t from, uint32_t to, uint8_t protocol, const uint8_t *data,
+                      size_t len);
+
+/* A whole packet that is for this chip; its header's checksum is right. */
+struct w5500_ip_in {
+    const uint8_t *mac; /* of the sender */
+    uint32_t from, to;
+    bool is_own;       /* @to is SIPR, and there is one: what is wrong may be answered */
+    bool is_unicast;   /* own, or any that came to our MAC while SIPR is 0 */
+    bool is_broadcast; /* of all, or of the subnet */
+    uint8_t protocol;
+    const uint8_t *header;
+    size_t header_len;
+    const uint8_t *data;
+    size_t len;
+};
+
+void w5500_ip_in(struct w5500 *chip, const uint8_t *frame, size_t len);
+
+uint32_t w5500_ip_own(const struct w5500 *chip); /* SIPR */
+bool w5500_ip_is_broadcast(const struct w5500 *chip, uint32_t ip);
+static inline bool w5500_ip_is_group(uint32_t ip)
+{
+    return ip >> 28 == 0xe;
+}
+
+/* ---- arp.c ----------------------------------------------------------------------------------- */
+
+void w5500_arp_init(struct w5500_socket *socket);
+void w5500_arp_stop(struct w5500_socket *socket);
+
+/* Ask for the next hop to Sn_DIPR. w5500_sock_resolved() ends it; Sn_DHAR is set then. */
+void w5500_arp_start(struct w5500_socket *socket);
+void w5500_arp_in(struct w5500 *chip, const uint8_t *frame, size_t len);
+
+/* ---- what sockets carry ------------------------------------------------------------------------ */
+
+/* Send Sn_TX_RD to Sn_TX_WR, with Sn_DHAR as it is: udp.c, raw.c. The caller moves the pointers. */
+void w5500_udp_send(struct w5500_socket *socket, uint16_t len);
+void w5500_ipraw_send(struct w5500_socket *socket, uint16_t len);
+void w5500_macraw_send(struct w5500_socket *socket, uint16_t len);
+
+void w5500_udp_in(struct w5500 *chip, const struct w5500_ip_in *in);
+void w5500_icmp_in(struct w5500 *chip, const struct w5500_ip_in *in);
+void w5500_ipraw_in(struct w5500 *chip, const struct w5500_ip_in *in);
+void w5500_macraw_in(struct w5500 *chip, const uint8_t *frame, size_t len);
+
+/* Type 3, RFC 792: of a packet that nobody wanted. */
+void w5500_icmp_send_unreachable(struct w5500 *chip, const struct w5500_ip_in *in);
+
+/* igmp.c: a socket with MULTI was opened, or is closed. */
+void w5500_igmp_init(struct w5500_socket *socket);
+void w5500_igmp_join(struct w5500_socket *socket);
+void w5500_igmp_leave(struct w5500_socket *socket);
+void w5500_igmp_stop(struct w5500_socket *socket);
+void w5500_igmp_in(struct w5500 *chip, const struct w5500_ip_in *in);
+
+/* ---- tcp.c ----------------------------------------------------------------------------------- */
+
+/*
+ * All of TCP: these set @status, raise Sn_IR, move @tx_rd, @tx_ack and (CONNECT, accept: to an
+ * arbitrary but equal base, w5500_regs_set()) Sn_TX_WR, and put what comes into the RX buffer. They
+ * send by w5500_ip_send(), tell of a finished SEND by w5500_sock_sent() and end by
+ * w5500_sock_close(), which calls w5500_tcp_stop(). Commands reach them in states that allow them
+ * only; Sn_TX_WR, Sn_RX_RD, Sn_DIPR, Sn_DPORT and Sn_MSSR are committed then.
+ */
+void w5500_tcp_init(struct w5500_socket *socket); /* once: timers */
+void w5500_tcp_stop(
+    struct w5500_socket *socket); /* at OPEN, CLOSE, reset: no timer runs any more */
+
+void w5500_tcp_listen(struct w5500_socket *socket);    /* in INIT */
+void w5500_tcp_connect(struct w5500_socket *socket);   /* in INIT; Sn_DHAR was found: send SYN */
+void w5500_tcp_discon(struct w5500_socket *socket);    /* SYNRECV, ESTABLISHED, CLOSE_WAIT */
+void w5500_tcp_send(struct w5500_socket *socket);      /* ESTABLISHED, CLOSE_WAIT; may be empty */
+void w5500_tcp_send_keep(struct w5500_socket *socket); /* ESTABLISHED */
+void w5500_tcp_recv(struct w5500_socket *socket);      /* the window may have grown */
+
+/* A segment, of whatever content, for one of the sockets or none (then: RST if in->is_own). */
+void w5500_tcp_in(struct w5500 *chip, const struct w5500_ip_in *in);
