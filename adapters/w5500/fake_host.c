@@ -1,16 +1,22 @@
 #include "adapters/w5500/fake_host.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "emu/buf.h"
 #include "emu/util.h"
 
-#define SEED     5500
-#define LINK_US  100000
-#define HEADER   3
-#define DATA_MAX 65536
-#define WRITE    0x04
+#define SEED    5500
+#define LINK_US 100000
+#define HEADER  3
+#define WRITE   0x04
+#define MASK    0xffffff00
+#define OPEN    0x01
+#define SEND    0x20
+#define MTU     1500
+#define ARP_LEN 28
 
 /* ---- what the chip tells ---------------------------------------------------------------------- */
 
@@ -175,4 +181,109 @@ void host_write32(struct host *host, unsigned block, uint16_t address, uint32_t 
                               (uint8_t)value };
 
     host_write(host, block, address, bytes, sizeof(bytes));
+}
+
+/* ---- a network -------------------------------------------------------------------------------- */
+
+const uint8_t host_mac[PACKET_MAC_LEN] = { 0x02, 0, 0, 0, 0, 0x02 };
+const uint8_t host_peer_mac[PACKET_MAC_LEN] = { 0x02, 0, 0, 0, 0, 0x09 };
+const uint8_t host_all_mac[PACKET_MAC_LEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+void host_set_net(struct host *host)
+{
+    uint8_t bytes[18];
+    struct writer w;
+
+    writer_init(&w, bytes, sizeof(bytes));
+    writer_u32(&w, HOST_GATEWAY_IP);
+    writer_u32(&w, MASK);
+    writer_bytes(&w, host_mac, sizeof(host_mac));
+    writer_u32(&w, HOST_IP);
+    host_write(host, W5500_BLOCK_COMMON, 0x01, bytes, sizeof(bytes));
+}
+
+void host_command(struct host *host, unsigned socket, uint8_t command)
+{
+    host_write8(host, W5500_BLOCK_SOCKET(socket), 0x01, command);
+}
+
+void host_open(struct host *host, unsigned socket, uint8_t mode, uint16_t port)
+{
+    host_write8(host, W5500_BLOCK_SOCKET(socket), 0x00, mode);
+    host_write16(host, W5500_BLOCK_SOCKET(socket), 0x04, port);
+    host_command(host, socket, OPEN);
+}
+
+void host_set_destination(struct host *host, unsigned socket, uint32_t ip, uint16_t port)
+{
+    host_write32(host, W5500_BLOCK_SOCKET(socket), 0x0c, ip);
+    host_write16(host, W5500_BLOCK_SOCKET(socket), 0x10, port);
+}
+
+void host_send(struct host *host, unsigned socket, const void *data, size_t len)
+{
+    uint16_t at = host_read16(host, W5500_BLOCK_SOCKET(socket), 0x24);
+
+    host_write(host, W5500_BLOCK_TX(socket), at, data, len);
+    host_write16(host, W5500_BLOCK_SOCKET(socket), 0x24, (uint16_t)(at + len));
+    host_command(host, socket, SEND);
+}
+
+uint8_t host_status(struct host *host, unsigned socket)
+{
+    return host_read8(host, W5500_BLOCK_SOCKET(socket), 0x03);
+}
+
+uint8_t host_take_ir(struct host *host, unsigned socket)
+{
+    uint8_t bits = host_read8(host, W5500_BLOCK_SOCKET(socket), 0x02);
+
+    host_write8(host, W5500_BLOCK_SOCKET(socket), 0x02, bits);
+    return bits;
+}
+
+void host_arp(struct host *host, uint16_t operation, uint32_t sender, uint32_t target)
+{
+    uint8_t frame[14 + ARP_LEN];
+    struct writer w;
+
+    writer_init(&w, frame, sizeof(frame));
+    writer_bytes(&w, operation == 1 ? host_all_mac : host_mac, PACKET_MAC_LEN);
+    writer_bytes(&w, host_peer_mac, PACKET_MAC_LEN);
+    writer_u32(&w, 0x08060001);
+    writer_u32(&w, 0x08000604);
+    writer_u16(&w, operation);
+    writer_bytes(&w, host_peer_mac, PACKET_MAC_LEN);
+    writer_u32(&w, sender);
+    writer_bytes(&w, operation == 1 ? host_all_mac : host_mac, PACKET_MAC_LEN);
+    writer_u32(&w, target);
+    w5500_receive(host->chip, frame, w.len);
+}
+
+struct packet_way host_way(uint16_t port)
+{
+    struct packet_way way = { .from.port = 5000, .to.port = port };
+
+    endpoint_set_v4(&way.from, 192, 0, 2, 9);
+    endpoint_set_v4(&way.to, 192, 0, 2, 2);
+    memcpy(way.from_mac, host_peer_mac, PACKET_MAC_LEN);
+    memcpy(way.to_mac, host_mac, PACKET_MAC_LEN);
+    return way;
+}
+
+void host_udp(struct host *host, const struct packet_way *way, const void *data, size_t len)
+{
+    struct packet_datagram datagram = { .data = data, .data_len = len, .mtu = MTU };
+    uint8_t frame[PACKET_HEADERS_MAX + MTU];
+    size_t frame_len;
+
+    while (packet_write_udp(frame, &frame_len, way, &datagram))
+        w5500_receive(host->chip, frame, frame_len);
+}
+
+const struct host_frame *host_frame_get(const struct host *host, size_t index)
+{
+    assert(index < host->frames_count);
+    assert(index < HOST_FRAMES_MAX);
+    return &host->frames[index];
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "adapters/w5500/w5500.h"
+#include "emu/packet.h"
 #include "emu/rng.h"
 #include "emu/timer.h"
 #include "emu/vclock.h"
@@ -66,3 +67,38 @@ void host_write32(struct host *host, unsigned block, uint16_t address, uint32_t 
 
 /* Forget frames, faults and accesses. */
 void host_forget(struct host *host);
+
+/* ---- a network: the chip, a peer and a gateway in 192.0.2.0/24 ---------------------------------- */
+
+#define HOST_IP         0xc0000202
+#define HOST_PEER_IP    0xc0000209
+#define HOST_GATEWAY_IP 0xc0000201
+#define HOST_FAR_IP     0xc6336401 /* 198.51.100.1 */
+
+extern const uint8_t host_mac[PACKET_MAC_LEN], host_peer_mac[PACKET_MAC_LEN],
+    host_all_mac[PACKET_MAC_LEN];
+
+/* SHAR, GAR, SUBR and SIPR. */
+void host_set_net(struct host *host);
+
+void host_command(struct host *host, unsigned socket, uint8_t command);
+void host_open(struct host *host, unsigned socket, uint8_t mode, uint16_t port);
+void host_set_destination(struct host *host, unsigned socket, uint32_t ip, uint16_t port);
+
+/* Append to the TX buffer, and SEND. */
+void host_send(struct host *host, unsigned socket, const void *data, size_t len);
+
+uint8_t host_status(struct host *host, unsigned socket);
+
+/* Sn_IR, which is cleared. */
+uint8_t host_take_ir(struct host *host, unsigned socket);
+
+/* An ARP message of the peer's. */
+void host_arp(struct host *host, uint16_t operation, uint32_t sender, uint32_t target);
+
+/* From the peer's port 5000 to @port of the chip. */
+struct packet_way host_way(uint16_t port);
+void host_udp(struct host *host, const struct packet_way *way, const void *data, size_t len);
+
+/* The @index-th frame that left; it must have. */
+const struct host_frame *host_frame_get(const struct host *host, size_t index);
