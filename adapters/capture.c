@@ -14,15 +14,18 @@
 #include "emu/board.h"
 #include "emu/device.h"
 #include "emu/fdio.h"
+#include "emu/frame.h"
+#include "emu/links.h"
 #include "emu/util.h"
 
-#define NS_PER_US       1000
-#define KEPT_LEN_MAX    (1024 * 1024) /* of frames, before they are written within a turn */
-#define KEPT_FRAMES_MAX 4096
-#define FRAMES_CAP_MIN  64
-#define TEXT_MAX        256
-#define MTU_DEFAULT     1500
-#define COMMENTS_MAX    1024 /* on one frame */
+#define NS_PER_US         1000
+#define KEPT_LEN_MAX      (1024 * 1024) /* of frames, before they are written within a turn */
+#define KEPT_FRAMES_MAX   4096
+#define KEPT_OF_LINKS_MAX (64 * 1024 * 1024)
+#define FRAMES_CAP_MIN    64
+#define TEXT_MAX          256
+#define MTU_DEFAULT       1500
+#define COMMENTS_MAX      1024 /* on one frame */
 
 uint64_t capture_now_ns(const struct capture *capture)
 {
@@ -59,8 +62,6 @@ static void write_out(struct capture *capture)
     out->head = out->len = 0;
 }
 
-static void write_kept(struct capture *capture);
-
 static void keep_keys(void *ctx, const char *line, size_t len)
 {
     struct capture *capture = ctx;
@@ -70,13 +71,18 @@ static void keep_keys(void *ctx, const char *line, size_t len)
 
 static void on_delivered(struct net_observer *observer)
 {
-    write_kept(container_of(observer, struct capture, observer));
+    struct capture *capture = container_of(observer, struct capture, observer);
+
+    if (list_is_empty(&capture->links))
+        capture_write(capture);
+    else
+        capture_links_delivered(capture);
 }
 
 void capture_flush(struct capture *capture)
 {
-    if (!net_has_events(&capture->config.device->net))
-        write_kept(capture);
+    if (list_is_empty(&capture->links) && !net_has_events(&capture->config.device->net))
+        capture_write(capture);
 }
 
 struct capture *capture_new(const struct capture_config *config)
@@ -88,11 +94,12 @@ struct capture *capture_new(const struct capture_config *config)
     capture->config = *config;
     capture->base_ns = (vclock_wall_us(&device->clock) - (int64_t)device->clock.now_us) * NS_PER_US;
     capture->start_ns = capture_now_ns(capture);
+    capture->due_ns = UINT64_MAX;
     capture->written = fstat(config->fd, &st) == 0 && S_ISREG(st.st_mode) ? 0 : -1;
     for (int id = 0; id < ADAPTER_COUNT; id++)
         capture->ports[id].id = -1;
     list_init(&capture->flows);
-    list_init(&capture->links);
+    capture_links_init(capture);
     capture->observer.told = capture_comment_told;
     capture->observer.delivered = on_delivered;
     device->net.observer = &capture->observer;
@@ -114,7 +121,6 @@ struct capture_port *capture_add_port(struct capture *capture, enum adapter_id i
     assert(!capture->has_started);
     port->capture = capture;
     port->id = (int)id;
-    port->interface = capture->interfaces_count++;
     port->mtu = slot->mtu ? slot->mtu : MTU_DEFAULT;
     memcpy(port->mac, has_mac ? slot->mac : own, sizeof(own));
     port->mac[sizeof(own)] = has_mac ? slot->mac[sizeof(own)] : (uint8_t)id;
@@ -153,8 +159,10 @@ static void put_section(struct capture *capture)
 
 static void put_interface(struct capture *capture, const struct capture_port *port)
 {
-    const struct adapter *adapter = capture->config.device->net.adapters[port->id];
+    const struct device *device = capture->config.device;
+    const struct adapter *adapter = device->net.adapters[port->id];
     struct adapter_info info = { 0 };
+    struct link_status status = { 0 };
     struct pcapng_interface interface = { .link_type = PCAPNG_LINK_ETHERNET,
                                           .name = adapter_name((enum adapter_id)port->id),
                                           .description = port->description,
@@ -162,6 +170,8 @@ static void put_interface(struct capture *capture, const struct capture_port *po
 
     if (adapter->is_ready)
         adapter->ops->info(adapter, &info);
+    if (port->has_frames && links_status(device, (enum adapter_id)port->id, &status) == 0)
+        interface.mac = status.mac;
     interface.ip = info.ip;
     interface.mask = info.mask;
     pcapng_put_interface(&capture->out, &interface);
@@ -172,50 +182,105 @@ void capture_start(struct capture *capture)
     capture->has_started = true;
     put_section(capture);
     for (int id = 0; id < ADAPTER_COUNT; id++) {
-        if (capture->ports[id].id >= 0)
-            put_interface(capture, &capture->ports[id]);
+        struct capture_port *port = &capture->ports[id];
+
+        if (port->id < 0)
+            continue;
+        port->interface = capture->interfaces_count++;
+        put_interface(capture, port);
     }
     write_out(capture);
+    capture_links_start(capture);
+}
+
+bool capture_has_frames(const struct capture *capture, enum adapter_id id)
+{
+    return capture->ports[id].has_frames;
 }
 
 /* ---- frames -------------------------------------------------------------------------------------- */
 
-void capture_add_frame(struct capture_port *port, uint64_t time_ns, bool is_out,
-                       const struct capture_key *key, const uint8_t *bytes, size_t len)
+/* Of links as much is kept as comes until the next look. */
+static bool is_full(const struct capture *capture, size_t len)
+{
+    if (!list_is_empty(&capture->links))
+        return capture->bytes.len + len > KEPT_OF_LINKS_MAX;
+    return capture->frames_count == KEPT_FRAMES_MAX || capture->bytes.len + len > KEPT_LEN_MAX;
+}
+
+static void write_all(struct capture *capture)
+{
+    uint64_t due_ns = capture->due_ns;
+
+    capture->due_ns = UINT64_MAX;
+    capture_write(capture);
+    capture->due_ns = due_ns;
+}
+
+uint8_t *capture_frame_room(struct capture_port *port, size_t len)
 {
     struct capture *capture = port->capture;
 
     assert(capture->has_started);
-    port->frames++;
-    if (capture->error)
-        return;
-    if (capture->frames_count == KEPT_FRAMES_MAX || capture->bytes.len + len > KEPT_LEN_MAX)
-        write_kept(capture);
+    if (is_full(capture, len))
+        write_all(capture);
     if (capture->frames_count == capture->frames_cap) {
         capture->frames_cap = capture->frames_cap ? 2 * capture->frames_cap : FRAMES_CAP_MIN;
         capture->frames = xrealloc(capture->frames, capture->frames_cap * sizeof(*capture->frames));
     }
-    capture->frames[capture->frames_count++] = (struct capture_frame){
+    return byteq_room(&capture->bytes, len);
+}
+
+/* What it is about. */
+static void describe_frame(struct capture_frame *kept, const uint8_t *bytes)
+{
+    struct capture_key *key = &kept->key;
+    struct frame frame;
+
+    if (!frame_read(&frame, bytes, kept->len) || !frame.has_transport)
+        return;
+    kept->flags = frame.flags;
+    kept->has_data = frame.data_len > 0;
+    if (key->protocol != CAPTURE_PROTOCOL_NONE)
+        return;
+    key->protocol = frame.protocol == FRAME_PROTOCOL_TCP   ? CAPTURE_PROTOCOL_TCP
+                    : frame.protocol == FRAME_PROTOCOL_UDP ? CAPTURE_PROTOCOL_UDP
+                                                           : CAPTURE_PROTOCOL_NONE;
+    key->local = kept->is_out ? frame.from : frame.to;
+    key->remote = kept->is_out ? frame.to : frame.from;
+}
+
+void capture_frame_done(struct capture_port *port, uint64_t time_ns, bool is_out,
+                        const struct capture_key *key, size_t len)
+{
+    struct capture *capture = port->capture;
+    struct capture_frame *frame = &capture->frames[capture->frames_count];
+
+    port->frames++;
+    if (capture->error)
+        return;
+    *frame = (struct capture_frame){
         .port = port,
         .time_ns = time_ns,
         .is_out = is_out,
-        .key = *key,
         .at = capture->bytes.len,
         .len = len,
         .first = -1,
         .last = -1,
     };
-    byteq_append(&capture->bytes, bytes, len);
+    if (key)
+        frame->key = *key;
+    byteq_grow(&capture->bytes, len);
+    describe_frame(frame, capture->bytes.data + capture->bytes.head + frame->at);
+    capture->frames_count++;
+    capture_links_wake(capture);
 }
 
-/* By time; those of one time in the order in which they came. */
-static int compare_frames(const void *a, const void *b)
+void capture_add_frame(struct capture_port *port, uint64_t time_ns, bool is_out,
+                       const struct capture_key *key, const uint8_t *bytes, size_t len)
 {
-    const struct capture_frame *one = a, *other = b;
-
-    if (one->time_ns != other->time_ns)
-        return one->time_ns < other->time_ns ? -1 : 1;
-    return (one->at > other->at) - (one->at < other->at);
+    memcpy(capture_frame_room(port, len), bytes, len);
+    capture_frame_done(port, time_ns, is_out, key, len);
 }
 
 static void put_frame(struct capture *capture, const struct capture_frame *frame)
@@ -237,21 +302,73 @@ static void put_frame(struct capture *capture, const struct capture_frame *frame
                       });
 }
 
-static void write_kept(struct capture *capture)
+/* By time; those of one time in the order in which they came. They are nearly so when they come. */
+static void sort_frames(struct capture *capture)
 {
+    struct capture_frame *frames = capture->frames;
+    bool is_sorted = true;
+
+    for (size_t i = 1; i < capture->frames_count; i++) {
+        const struct capture_frame frame = frames[i];
+        size_t at = i;
+
+        while (at && frames[at - 1].time_ns > frame.time_ns)
+            at--;
+        if (at == i)
+            continue;
+        memmove(&frames[at + 1], &frames[at], (i - at) * sizeof(*frames));
+        frames[at] = frame;
+        is_sorted = false;
+    }
+    if (!is_sorted)
+        capture_comment_sorted(capture);
+}
+
+static size_t count_due(const struct capture *capture)
+{
+    size_t count = capture->frames_count;
+
+    while (count && capture->frames[count - 1].time_ns >= capture->due_ns)
+        count--;
+    return count;
+}
+
+/* The first @count frames are written. */
+static void forget_frames(struct capture *capture, size_t count)
+{
+    struct byteq *left = &capture->spare, written = capture->bytes;
+
+    left->head = left->len = 0;
+    for (size_t i = count; i < capture->frames_count; i++) {
+        struct capture_frame *frame = &capture->frames[i - count];
+
+        *frame = capture->frames[i];
+        byteq_append(left, byteq_front(&written) + frame->at, frame->len);
+        frame->at = left->len - frame->len;
+    }
+    capture->bytes = *left;
+    capture->spare = written;
+    capture->frames_count -= count;
+    capture_comment_forget(capture, count);
+}
+
+void capture_write(struct capture *capture)
+{
+    size_t count;
+
     if (!capture->frames_count && !capture->keys.len)
         return;
-    if (capture->frames_count)
-        qsort(capture->frames, capture->frames_count, sizeof(*capture->frames), compare_frames);
+    sort_frames(capture);
+    count = count_due(capture);
     capture_comment_frames(capture);
     if (capture->keys.len)
         pcapng_put_tls_keys(&capture->out, byteq_front(&capture->keys), capture->keys.len);
     byteq_drop(&capture->keys, capture->keys.len);
-    for (size_t i = 0; i < capture->frames_count; i++)
+    for (size_t i = 0; i < count; i++)
         put_frame(capture, &capture->frames[i]);
-    capture_comment_forget(capture);
-    capture->bytes.head = capture->bytes.len = 0;
-    capture->frames_count = 0;
+    if (count)
+        capture->written_ns = capture->frames[count - 1].time_ns;
+    forget_frames(capture, count);
     write_out(capture);
 }
 
@@ -275,10 +392,11 @@ static void put_statistics(struct capture *capture, const struct capture_port *p
                                          });
 }
 
-size_t capture_describe(const struct capture *capture, char text[], size_t cap)
+size_t capture_describe(struct capture *capture, char text[], size_t cap)
 {
     size_t len = 0;
 
+    capture_links_count_lost(capture);
     *text = '\0';
     for (int id = 0; id < ADAPTER_COUNT; id++) {
         const struct capture_port *port = &capture->ports[id];
@@ -301,10 +419,10 @@ int capture_close(struct capture *capture)
 
     capture->config.device->net.observer = NULL;
     assert(list_is_empty(&capture->flows));
-    assert(list_is_empty(&capture->links));
-    write_kept(capture);
+    capture_links_close(capture);
+    capture_write(capture);
     for (int id = 0; id < ADAPTER_COUNT; id++) {
-        if (capture->ports[id].id >= 0)
+        if (capture->has_started && capture->ports[id].id >= 0)
             put_statistics(capture, &capture->ports[id]);
     }
     write_out(capture);
@@ -312,6 +430,7 @@ int capture_close(struct capture *capture)
     if (close(capture->config.fd) < 0 && !error)
         error = errno;
     byteq_fini(&capture->bytes);
+    byteq_fini(&capture->spare);
     byteq_fini(&capture->keys);
     byteq_fini(&capture->out);
     free(capture->frames);

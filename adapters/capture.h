@@ -6,8 +6,9 @@
  * they are made up from what the adapter's sockets send and get (capture_sockets.c): valid, but with
  * Ethernet addresses, sequence numbers and acknowledgements of our own.
  *
- * What a turn has brought is written at its end, and what the script sent before the loop sleeps:
- * secrets first, then the frames in the order of their times. A frame carries as comments what the script was told about it:
+ * What a turn has brought is written at its end, and what the script sent before the loop sleeps;
+ * where there are true frames, all of it some milliseconds later. Secrets come first, then the
+ * frames in the order of their times. A frame carries as comments what the script was told about it:
  * "netc 3 ON_LINE 0". What no frame is there for ("IP_LOSE LWIP_ETH") goes to the next one, with how
  * long ago that was, or to the statistics at the end.
  *
@@ -27,6 +28,7 @@
 struct board_slot;
 struct capture;
 struct device;
+struct nets;
 
 struct capture_config {
     struct device *device;
@@ -37,6 +39,16 @@ struct capture_config {
 
 struct capture *capture_new(const struct capture_config *config);
 
+/*
+ * Capture the true frames of an adapter of @nets, from before it is plugged in. 0 or -errno;
+ * -EOPNOTSUPP: there are none to be had.
+ */
+int capture_frames(struct capture *capture, enum adapter_id id, const struct board_slot *slot,
+                   struct nets *nets);
+
+/* Has it true frames? */
+bool capture_has_frames(const struct capture *capture, enum adapter_id id);
+
 /* Capture an adapter that is registered and has no sockets yet, at socket level. */
 void capture_sockets(struct capture *capture, enum adapter_id id, const struct board_slot *slot);
 
@@ -44,7 +56,10 @@ void capture_sockets(struct capture *capture, enum adapter_id id, const struct b
 void capture_start(struct capture *capture);
 
 /* For people: the frames of each adapter, one a line. Returns the length, less than @cap. */
-size_t capture_describe(const struct capture *capture, char text[], size_t cap);
+size_t capture_describe(struct capture *capture, char text[], size_t cap);
+
+/* Nothing more is told to the script: before the device is closed, whose frames are still kept. */
+void capture_settle(struct capture *capture);
 
 /*
  * Write what is left, after the device was closed. 0, or the errno of the write that failed; what

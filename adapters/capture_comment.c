@@ -81,9 +81,22 @@ static void forget_oldest(struct capture *capture)
             capture->comments_count * sizeof(*capture->comments));
 }
 
-static bool is_about_sending(const struct netc *netc, const char *text)
+/* Which frames of its conversation a comment goes to, if there are any. */
+static void prefer(struct capture_comment *comment, const struct netc *netc, const char *text)
 {
-    return strstr(text, " CLOSED ") || (netc->config.is_udp && strstr(text, " TX_OK "));
+    bool is_udp = netc->config.is_udp;
+
+    if (strstr(text, " CLOSED ")) {
+        comment->prefers_out = true;
+        comment->prefers_flags = PACKET_TCP_FIN | PACKET_TCP_RST;
+    } else if (strstr(text, " TX_OK ")) {
+        comment->prefers_out = comment->prefers_data = is_udp;
+    } else if (strstr(text, " EVENT ")) {
+        comment->prefers_data = true;
+        comment->prefers_flags = PACKET_TCP_FIN | PACKET_TCP_RST;
+    } else if (strstr(text, " ON_LINE ") && !netc->tls_context) {
+        comment->prefers_flags = PACKET_TCP_SYN | PACKET_TCP_RST;
+    }
 }
 
 void capture_comment_told(struct net_observer *observer, const struct adapter *adapter,
@@ -101,47 +114,85 @@ void capture_comment_told(struct net_observer *observer, const struct adapter *a
     (void)snprintf(comment->text, sizeof(comment->text), "%s", text);
     if (!netc)
         return;
-    comment->prefers_out = is_about_sending(netc, text);
+    prefer(comment, netc, text);
     find_key(capture, netc, &comment->key);
 }
 
 /* ---- attaching ---------------------------------------------------------------------------------- */
 
-static void attach(struct capture *capture, int index, size_t frame_index)
+static void link_to(struct capture *capture, int index, size_t frame_index)
 {
     struct capture_frame *frame = &capture->frames[frame_index];
-    struct capture_comment *comment = &capture->comments[index];
-    size_t len = strlen(comment->text);
 
-    comment->frame = (int)frame_index;
+    capture->comments[index].frame = (int)frame_index;
     if (frame->last >= 0)
         capture->comments[frame->last].next = index;
     else
         frame->first = index;
     frame->last = index;
+}
+
+static void attach(struct capture *capture, int index, size_t frame_index)
+{
+    const struct capture_frame *frame = &capture->frames[frame_index];
+    struct capture_comment *comment = &capture->comments[index];
+    size_t len = strlen(comment->text);
+
+    link_to(capture, index, frame_index);
     if (frame->time_ns >= comment->time_ns + LATE_NS) {
         (void)snprintf(comment->text + len, sizeof(comment->text) - len, " (%.3f s before)",
                        (double)(frame->time_ns - comment->time_ns) / NS_PER_S);
     }
 }
 
-/* The newest frame of the conversation, at best in the direction that it is about. -1: none. */
+enum fit { FIT_NONE, FIT_CONVERSATION, FIT_DIRECTION, FIT_KIND };
+
+static enum fit fit_of(const struct capture_comment *comment, const struct capture_frame *frame)
+{
+    enum side side = side_of(comment, frame);
+    bool is_any = !comment->prefers_data && !comment->prefers_flags;
+
+    if (side == SIDE_NONE)
+        return FIT_NONE;
+    if ((frame->is_out == comment->prefers_out) != (side == SIDE_OUR))
+        return FIT_CONVERSATION;
+    return is_any || (comment->prefers_data && frame->has_data) ||
+                   frame->flags & comment->prefers_flags
+               ? FIT_KIND
+               : FIT_DIRECTION;
+}
+
+/* Have all frames been seen that it can be about? */
+static bool is_ripe(const struct capture *capture, const struct capture_comment *comment)
+{
+    return capture->due_ns == UINT64_MAX || capture_now_ns(capture) >= comment->time_ns + SLACK_NS;
+}
+
+/*
+ * The frame that fits best: of those that were there when it was told the newest one, else of those
+ * after it the oldest one. -1: none.
+ */
 static int find_frame(const struct capture *capture, const struct capture_comment *comment)
 {
-    int second = -1;
+    const struct capture_frame *frames = capture->frames;
+    size_t count = capture->frames_count, there = count;
+    enum fit best_fit = FIT_NONE;
+    int best = -1;
 
-    for (size_t i = capture->frames_count; i-- > 0;) {
-        const struct capture_frame *frame = &capture->frames[i];
-        enum side side = side_of(comment, frame);
+    while (there && frames[there - 1].time_ns > comment->time_ns)
+        there--;
+    for (size_t i = there; i-- > 0 && best_fit != FIT_KIND;) {
+        enum fit fit = fit_of(comment, &frames[i]);
 
-        if (side == SIDE_NONE || frame->time_ns > comment->time_ns + SLACK_NS)
-            continue;
-        if ((frame->is_out == comment->prefers_out) == (side == SIDE_OUR))
-            return (int)i;
-        if (second < 0)
-            second = (int)i;
+        best = fit > best_fit ? (int)i : best;
+        best_fit = fit > best_fit ? fit : best_fit;
     }
-    return second;
+    for (size_t i = there; i < count && best < 0; i++) {
+        if (frames[i].time_ns > comment->time_ns + SLACK_NS)
+            break;
+        best = fit_of(comment, &frames[i]) != FIT_NONE ? (int)i : -1;
+    }
+    return best;
 }
 
 /* The first frame that is not older. -1: none. */
@@ -158,8 +209,11 @@ void capture_comment_frames(struct capture *capture)
 {
     for (size_t i = 0; i < capture->comments_count; i++) {
         const struct capture_comment *comment = &capture->comments[i];
-        int frame = find_frame(capture, comment);
+        int frame;
 
+        if (comment->frame >= 0 || !is_ripe(capture, comment))
+            continue;
+        frame = find_frame(capture, comment);
         if (frame < 0)
             frame = find_next(capture, comment);
         if (frame >= 0)
@@ -167,13 +221,33 @@ void capture_comment_frames(struct capture *capture)
     }
 }
 
-void capture_comment_forget(struct capture *capture)
+void capture_comment_sorted(struct capture *capture)
+{
+    for (size_t i = 0; i < capture->frames_count; i++) {
+        int at = capture->frames[i].first;
+
+        for (; at >= 0; at = capture->comments[at].next)
+            capture->comments[at].frame = (int)i;
+    }
+}
+
+/* Comments move up, and with them what says where they are. */
+void capture_comment_forget(struct capture *capture, size_t count)
 {
     size_t kept = 0;
 
+    for (size_t i = 0; i < capture->frames_count; i++)
+        capture->frames[i].first = capture->frames[i].last = -1;
     for (size_t i = 0; i < capture->comments_count; i++) {
-        if (capture->comments[i].frame < 0)
-            capture->comments[kept++] = capture->comments[i];
+        struct capture_comment *comment = &capture->comments[kept];
+
+        *comment = capture->comments[i];
+        comment->next = -1;
+        if (comment->frame >= 0 && (size_t)comment->frame < count)
+            continue;
+        if (comment->frame >= 0)
+            link_to(capture, (int)kept, (size_t)comment->frame - count);
+        kept++;
     }
     capture->comments_count = kept;
 }
@@ -183,7 +257,7 @@ size_t capture_comment_left(const struct capture *capture, int id, const char *t
     size_t count = 0;
 
     for (size_t i = 0; i < capture->comments_count && count < cap; i++) {
-        if (capture->comments[i].id == id)
+        if (capture->comments[i].id == id && capture->comments[i].frame < 0)
             texts[count++] = capture->comments[i].text;
     }
     return count;

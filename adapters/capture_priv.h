@@ -1,4 +1,4 @@
-/* Included by capture.c, capture_comment.c, capture_sockets.c and capture_link.c only. */
+/* Included by capture.c, capture_comment.c, capture_link.c and capture_sockets.c only. */
 #pragma once
 
 #include <sys/types.h>
@@ -10,6 +10,7 @@
 #include "emu/net.h"
 #include "emu/packet.h"
 #include "emu/pcapng.h"
+#include "emu/timer.h"
 
 #define CAPTURE_COMMENT_MAX 160 /* with its end */
 #define CAPTURE_NETCS_MAX   256 /* whose connections are remembered after they are closed */
@@ -30,6 +31,7 @@ struct capture_port {
     char description[BOARD_NAME_MAX];
     uint8_t mac[PACKET_MAC_LEN];
     size_t mtu;
+    bool has_frames; /* true ones */
     uint64_t frames, dropped;
 };
 
@@ -38,6 +40,8 @@ struct capture_frame {
     uint64_t time_ns; /* of the device's clock */
     bool is_out;
     struct capture_key key;
+    uint8_t flags;   /* TCP: PACKET_TCP_x */
+    bool has_data;   /* TCP, UDP */
     size_t at, len;  /* in @bytes of the capture */
     int first, last; /* of its comments; -1: none */
 };
@@ -46,9 +50,11 @@ struct capture_comment {
     uint64_t time_ns;
     int id; /* of the adapter; -1: of none */
     struct capture_key key;
-    bool prefers_out; /* it is about what was sent */
-    int frame;        /* that it is attached to; -1: none yet */
-    int next;         /* of the same frame; -1: none */
+    bool prefers_out;      /* it is about what was sent, */
+    bool prefers_data;     /* about data, */
+    uint8_t prefers_flags; /* about a segment with one of these */
+    int frame;             /* that it is attached to; -1: none yet */
+    int next;              /* of the same frame; -1: none */
     char text[CAPTURE_COMMENT_MAX];
 };
 
@@ -63,8 +69,17 @@ struct capture {
     struct list links; /* of struct capture_link */
     struct list flows; /* of struct flow of every port */
 
-    /* since the last flush */
-    struct byteq bytes, keys;
+    /* of the links' true frames */
+    struct timer look;
+    bool is_awake;        /* @look runs */
+    unsigned quiet_looks; /* how many have found nothing */
+    unsigned delays;      /* deliveries that a look has waited for */
+    int64_t ahead_ns;     /* of the host's calendar */
+    uint64_t due_ns;      /* older frames may be written */
+    uint64_t written_ns;  /* the time of the last one that was */
+
+    /* not written yet */
+    struct byteq bytes, spare, keys; /* @spare: memory for the next @bytes */
     struct capture_frame *frames;
     size_t frames_count, frames_cap;
     struct capture_comment *comments; /* older ones too, that had no frame yet */
@@ -85,14 +100,45 @@ struct capture {
 struct capture_port *capture_add_port(struct capture *capture, enum adapter_id id,
                                       const struct board_slot *slot);
 
-/* Keep a frame until the next flush. */
+/*
+ * Keep a frame until it is written: room for it, of which capture_frame_done() takes what is used. A
+ * @key that is NULL is read from the frame.
+ */
+uint8_t *capture_frame_room(struct capture_port *port, size_t len);
+void capture_frame_done(struct capture_port *port, uint64_t time_ns, bool is_out,
+                        const struct capture_key *key, size_t len);
+
+/* The same of one that is somewhere else. */
 void capture_add_frame(struct capture_port *port, uint64_t time_ns, bool is_out,
                        const struct capture_key *key, const uint8_t *bytes, size_t len);
 
 uint64_t capture_now_ns(const struct capture *capture);
 
-/* Write what was kept, unless the script is about to be told of it: then it is written after that. */
+/*
+ * Write what was kept, unless the script is about to be told of it: then it is written after that.
+ * With links it is done by their timer.
+ */
 void capture_flush(struct capture *capture);
+
+/* Write what is due of it. */
+void capture_write(struct capture *capture);
+
+/* ---- capture_link.c ---- */
+
+void capture_links_init(struct capture *capture);
+void capture_links_start(struct capture *capture);
+
+/* There are frames: write them soon. Harmless where there are no links. */
+void capture_links_wake(struct capture *capture);
+
+/* Of the observer. */
+void capture_links_delivered(struct capture *capture);
+
+/* Count what was lost until now. */
+void capture_links_count_lost(struct capture *capture);
+
+/* Keep what there is, all of which is due then. */
+void capture_links_close(struct capture *capture);
 
 /* ---- capture_comment.c ---- */
 
@@ -103,8 +149,11 @@ void capture_comment_told(struct net_observer *observer, const struct adapter *a
 /* Attach the comments to the frames there are; those without one wait on. */
 void capture_comment_frames(struct capture *capture);
 
-/* Forget those that had a frame. */
-void capture_comment_forget(struct capture *capture);
+/* The frames are in another order. */
+void capture_comment_sorted(struct capture *capture);
+
+/* Forget those of the first @count frames, which are gone. */
+void capture_comment_forget(struct capture *capture, size_t count);
 
 /* Those of an adapter that are left. Returns how many, at most @cap. */
 size_t capture_comment_left(const struct capture *capture, int id, const char *texts[], size_t cap);

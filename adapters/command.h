@@ -21,7 +21,7 @@ struct commander {
     struct device *device;
     struct nets *nets;
     struct impairment *impairment;
-    const struct capture *capture; /* NULL: none */
+    struct capture *capture; /* NULL: none */
 };
 
 struct command_answer {

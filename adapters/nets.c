@@ -297,6 +297,8 @@ static void on_link(void *ctx, enum adapter_id id, const struct netlink_state *s
     int rc;
 
     nets_tell_dhcp(nets, id, state);
+    if (nets->interface_changed)
+        nets->interface_changed(nets->interface_changed_ctx, id);
     if (link->is_made || !state->ifindex || state->ifindex == link->ifindex)
         return;
     link->ifindex = state->ifindex;
@@ -466,6 +468,11 @@ int nets_lease(struct nets *nets, enum adapter_id id, const struct board_address
 }
 
 /* ---- frames ----------------------------------------------------------------------------------------- */
+
+bool nets_has_frames(const struct nets *nets, enum adapter_id id)
+{
+    return nets->net_links[id].keeper && *nets_ifname(nets, id);
+}
 
 int nets_divert(struct nets *nets, enum adapter_id id, struct nets_end ends[NETS_ENDS])
 {

@@ -64,7 +64,11 @@ struct nets {
     const struct board *board;
     bool follows_host_dns; /* the host's name servers are known from /etc/resolv.conf */
     struct device *device; /* that it was plugged into */
-    struct links links;    /* what that device may do to it */
+
+    /* Of an adapter: it has another interface of the same name, perhaps. NULL: nobody asks. */
+    void (*interface_changed)(void *ctx, enum adapter_id id);
+    void *interface_changed_ctx;
+    struct links links; /* what that device may do to it */
 };
 
 /* Make and enter the namespaces that @board asks for. 0 or -errno, with @why for people. */
@@ -99,6 +103,9 @@ int nets_lease(struct nets *nets, enum adapter_id id, const struct board_address
                const struct endpoint dns[], size_t dns_count);
 
 /* ---- for what carries frames -------------------------------------------------------------------- */
+
+/* Is the adapter an interface with frames of its own, and not a part of the host's network? */
+bool nets_has_frames(const struct nets *nets, enum adapter_id id);
 
 /* Where frames come out: a packet(7) socket, not yet bound, and the interface to bind it to. */
 struct nets_end {

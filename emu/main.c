@@ -347,16 +347,31 @@ static int impair(const struct cli *cli, struct device *device, struct surroundi
     return EXIT_CODE_OK;
 }
 
-static void start_capture(const struct cli *cli, struct device *device, int fd,
-                          struct surroundings *around)
+/* Of links with frames, before anything is sent over them. */
+static void prepare_capture(const struct cli *cli, struct device *device, int fd,
+                            struct surroundings *around)
 {
     around->capture = capture_new(
         &(struct capture_config){ .device = device, .fd = fd, .has_keys = !cli->hides_keys });
     for (int id = 0; id < ADAPTER_COUNT; id++) {
-        if (device->net.adapters[id])
-            capture_sockets(around->capture, (enum adapter_id)id, &cli->board.slots[id]);
+        int rc = capture_frames(around->capture, (enum adapter_id)id, &cli->board.slots[id],
+                                &around->nets);
+
+        if (rc < 0 && rc != -EOPNOTSUPP)
+            log_say(&device->log,
+                    "%s: its frames can't be captured, and are made up from its sockets: %s",
+                    adapter_name((enum adapter_id)id), strerror(-rc));
     }
-    capture_start(around->capture);
+}
+
+static void start_capture(const struct cli *cli, const struct device *device,
+                          struct capture *capture)
+{
+    for (int id = 0; id < ADAPTER_COUNT; id++) {
+        if (device->net.adapters[id] && !capture_has_frames(capture, (enum adapter_id)id))
+            capture_sockets(capture, (enum adapter_id)id, &cli->board.slots[id]);
+    }
+    capture_start(capture);
 }
 
 /* An enum exit_code: something can't be had, which was said. */
@@ -379,6 +394,8 @@ static int surround(const struct cli *cli, struct device *device, struct vfs *vf
                      !give_files(device, around->lab, vfs)))
         return EXIT_CODE_ENVIRONMENT;
     around->nets.follows_host_dns = !cli->lab && cli->time == VCLOCK_MODE_REAL;
+    if (capture_fd >= 0)
+        prepare_capture(cli, device, capture_fd, around);
     if (nets_plug(&around->nets, device, &cli->board, &info, why) < 0) {
         log_say(&device->log, "%s", why);
         return EXIT_CODE_ENVIRONMENT;
@@ -386,8 +403,8 @@ static int surround(const struct cli *cli, struct device *device, struct vfs *vf
     code = impair(cli, device, around);
     if (code != EXIT_CODE_OK)
         return code;
-    if (capture_fd >= 0)
-        start_capture(cli, device, capture_fd, around);
+    if (around->capture)
+        start_capture(cli, device, around->capture);
     commander.capture = around->capture;
     mobile_begin(&device->mobile);
     net_publish_links(&device->net);
@@ -457,6 +474,8 @@ static int run_device(const struct cli *cli, const struct outputs *outputs, stru
                 strerror(device.trace.write_error));
     if (code == EXIT_CODE_OK && (device.log.write_error || device.trace.write_error))
         code = EXIT_CODE_LOG;
+    if (around->capture)
+        capture_settle(around->capture);
     device_close(&device);
     if (around->capture && capture_close(around->capture) && code == EXIT_CODE_OK)
         code = EXIT_CODE_LOG;

@@ -7,13 +7,19 @@
 
 #define US_PER_S  1000000
 #define NS_PER_US 1000
+#define NS_PER_S  1000000000
 
-static uint64_t host_now_us(clockid_t id)
+static int64_t host_now_ns(clockid_t id)
 {
     struct timespec ts;
 
     clock_gettime(id, &ts);
-    return (uint64_t)ts.tv_sec * US_PER_S + (uint64_t)ts.tv_nsec / NS_PER_US;
+    return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+static uint64_t host_now_us(clockid_t id)
+{
+    return (uint64_t)host_now_ns(id) / NS_PER_US;
 }
 
 void vclock_init(struct vclock *clk, enum vclock_mode mode)
@@ -80,6 +86,16 @@ uint64_t vclock_of_host(const struct vclock *clk, uint64_t host_us)
 
     assert(clk->mode == VCLOCK_MODE_REAL);
     return is_recent && wall_us - host_us <= now_us ? now_us - (wall_us - host_us) : now_us;
+}
+
+int64_t vclock_host_ahead_ns(const struct vclock *clk)
+{
+    int64_t before_ns = host_now_ns(CLOCK_MONOTONIC);
+    int64_t wall_ns = host_now_ns(CLOCK_REALTIME);
+    int64_t after_ns = host_now_ns(CLOCK_MONOTONIC);
+
+    assert(clk->mode == VCLOCK_MODE_REAL);
+    return wall_ns - (before_ns + (after_ns - before_ns) / 2) + (int64_t)clk->origin_us * NS_PER_US;
 }
 
 uint64_t vclock_cpu_us(const struct vclock *clk)

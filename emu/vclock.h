@@ -57,5 +57,11 @@ void vclock_set_wall(struct vclock *clk, int64_t wall_us);
  */
 uint64_t vclock_of_host(const struct vclock *clk, uint64_t host_us);
 
+/*
+ * Real mode: what the host's calendar is ahead of this clock, in nanoseconds. Read once for a batch
+ * of what the kernel has stamped: it keeps the batch's order.
+ */
+int64_t vclock_host_ahead_ns(const struct vclock *clk);
+
 /* CPU time of this process in microseconds; in virtual mode the clock itself. */
 uint64_t vclock_cpu_us(const struct vclock *clk);

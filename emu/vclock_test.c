@@ -70,6 +70,23 @@ static void virtual_cpu_time_is_the_clock(void **state)
     assert_int_equal(vclock_cpu_us(&clk), 42);
 }
 
+/* The calendar runs on between two readings, the difference to the clock does not. */
+static void what_the_hosts_calendar_is_ahead_stays_the_same(void **state)
+{
+    const int64_t us_per_s = US_PER_S;
+    struct vclock clk;
+    int64_t ahead_ns;
+
+    (void)state;
+    vclock_init(&clk, VCLOCK_MODE_REAL);
+    ahead_ns = vclock_host_ahead_ns(&clk);
+    vclock_block(&clk, 2000);
+    assert_true(vclock_host_ahead_ns(&clk) - ahead_ns < us_per_s * 1000);
+    assert_true(ahead_ns - vclock_host_ahead_ns(&clk) < us_per_s * 1000);
+    assert_true(ahead_ns / 1000 - vclock_world_us(&clk) < us_per_s);
+    assert_true(vclock_world_us(&clk) - ahead_ns / 1000 < us_per_s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -78,6 +95,7 @@ int main(void)
         cmocka_unit_test(virtual_calendar_starts_in_2026_and_follows_the_clock),
         cmocka_unit_test(setting_the_calendar_leaves_the_clock_and_the_world_alone),
         cmocka_unit_test(virtual_cpu_time_is_the_clock),
+        cmocka_unit_test(what_the_hosts_calendar_is_ahead_stays_the_same),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
