@@ -11,13 +11,14 @@
  * What is where is in two tables, of peers and of names; lab_print() shows them to people.
  *
  * What a client can make the lab hold is bounded: LAB_CLIENTS_MAX connections, of each no more than
- * what one read can cause to be written. A further client gets RST. The lab's timers are in the
- * background: neither that it listens nor what it does for others keeps a run alive.
+ * what one read can cause to be written, or the body that a web server sends back, of up to 1 MiB. A
+ * further client gets RST. The lab's timers are in the background: neither that it listens nor what it
+ * does for others keeps a run alive.
  *
  * Trace: "lab.open" address; "lab.accept", "lab.refuse" peer, port, from; "lab.close" peer, from,
  * rx, tx (bytes), error (errno, 0: none); "lab.datagram" peer, port, from, len; "lab.dns" name,
- * type, rcode, from; "lab.tls.done" peer, from, with (version and cipher); "lab.tls.failed" peer,
- * from, why.
+ * type, rcode, from; "lab.http" peer, from, method, path, status; "lab.tls.done" peer, from, with
+ * (version and cipher); "lab.tls.failed" peer, from, why.
  *
  * TLS makes a run not quite repeatable, even with a seed: keys are new, and so signatures and the
  * lengths of some messages. What is said inside stays the same.

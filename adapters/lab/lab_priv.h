@@ -1,4 +1,4 @@
-/* Included by the files of adapters/lab: lab.c, peers.c, print.c, certs.c, secure.c, stream.c, dgram.c, dtls.c, dns_peer.c, ntp_peer.c and stream_peers.c. */
+/* Included by the files of adapters/lab: lab.c, peers.c, print.c, certs.c, secure.c, stream.c, dgram.c, dtls.c, dns_peer.c, ntp_peer.c, http_peer.c, odd_peers.c, control.c and stream_peers.c. */
 #pragma once
 
 #include <netinet/in.h>
@@ -110,21 +110,29 @@ struct lab_stream {
     struct byteq outq; /* what the kernel had no room for */
     uint64_t rx, tx;   /* bytes read, and given to the kernel */
     bool is_read_out;  /* FIN came */
+    bool is_deaf;      /* read nothing for now */
+    bool is_held;      /* its peer has something to do later: FIN is not the end */
+    bool is_shutting;  /* FIN goes out when @outq is empty */
+    bool is_shut;      /* it has */
     bool is_ending;    /* close when @outq is empty */
     int error;         /* the connection is broken, and why */
     struct tls *tls;   /* NULL: none. Of it, @rx and @tx count what is inside */
     bool is_secured;   /* its handshake is done */
+    void *own;         /* the peer's */
 };
 
 /*
  * A TCP peer's manners; all slots are optional. None of them may close the stream: they call
  * lab_stream_end(). Nothing is read while something waits to be written, so what received() writes
- * for one piece, of LAB_READ_CAP bytes at most, is all that a stream ever holds.
+ * for one piece, of LAB_READ_CAP bytes at most, is all that a stream ever holds. A client's FIN ends
+ * the stream when there is nothing left to say.
  */
 struct lab_stream_ops {
     void (*opened)(struct lab_stream *stream);
     void (*received)(struct lab_stream *stream, const uint8_t *data, size_t len);
-    void (*writable)(struct lab_stream *stream); /* nothing waits: write more */
+    bool (*writable)(
+        struct lab_stream *stream); /* nothing waits: write more. False: nothing to say */
+    void (*closed)(struct lab_stream *stream); /* free @own */
 };
 
 /* Send @data, after what waits already; by TLS where there is one. */
@@ -135,6 +143,15 @@ void lab_stream_send(struct lab_stream *stream, const void *data, size_t len);
 
 /* Read no more, and close after what was written. */
 void lab_stream_end(struct lab_stream *stream);
+
+/* Say no more after what was written (FIN), and go on reading. */
+void lab_stream_shut(struct lab_stream *stream);
+
+/* End it at once by RST, whatever waits. */
+void lab_stream_reset(struct lab_stream *stream);
+
+/* From outside its slots, such as a timer: go on, as something has changed. It may be closed by that. */
+void lab_stream_go_on(struct lab_stream *stream);
 
 /* At once, whatever waits. */
 void lab_stream_close(struct lab_stream *stream);
@@ -194,6 +211,9 @@ void lab_dtls_close(struct lab *lab);
 
 /* ---- peers --------------------------------------------------------------------------------------------- */
 
+/* What the source and others send: the printable characters of ASCII, over and over, from byte @from. */
+void lab_pattern(char *data, size_t len, uint64_t from);
+
 extern const struct lab_stream_ops lab_echo_stream, lab_sink_stream, lab_source_stream,
-    lab_hangup_stream, lab_dns_stream, lab_tls_hangup_stream;
+    lab_hangup_stream, lab_dns_stream, lab_tls_hangup_stream, lab_http_stream;
 extern const struct lab_dgram_ops lab_echo_dgram, lab_dns_dgram, lab_ntp_dgram;

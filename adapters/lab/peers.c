@@ -7,6 +7,8 @@
 
 #define DNS_WHAT  "the name server: knows the names below"
 #define ECHO_WHAT "sends back what it gets"
+#define HTTP_WHAT \
+    "a web server: /, /echo, /bytes/N, /chunked/N, /slow?ms=N, /redirect/N, /status/NNN"
 #define PSK_WHAT \
     "echo over TLS and DTLS, with a pre-shared key: " LAB_PSK ", its name is " LAB_PSK_ID
 
@@ -32,6 +34,10 @@ const struct lab_peer lab_peers[] = {
       .stream = &lab_source_stream, .what = "sends as fast as you read, for ever" },
     { .name = "hangup", .type = SOCK_TYPE_TCP, .port = 40126,
       .stream = &lab_hangup_stream, .what = "closes at once" },
+    { .name = "http", .type = SOCK_TYPE_TCP, .port = 40180, .well_known = 80,
+      .stream = &lab_http_stream, .what = HTTP_WHAT },
+    { .name = "https", .type = SOCK_TYPE_TCP, .port = 40443, .well_known = 443,
+      .secure = LAB_SECURE_CERT, .stream = &lab_http_stream, .what = "the same over TLS" },
     { .name = "tls", .type = SOCK_TYPE_TCP, .port = 40141, .secure = LAB_SECURE_CERT,
       .stream = &lab_echo_stream, .what = "echo over TLS, 1.0 to 1.3" },
     { .name = "mutual", .type = SOCK_TYPE_TCP, .port = 40142, .secure = LAB_SECURE_MUTUAL,

@@ -69,8 +69,38 @@ static void flush(struct lab_stream *stream)
 
 void lab_stream_end(struct lab_stream *stream)
 {
-    if (stream->is_secured && !stream->is_ending)
+    if (stream->is_secured && !stream->is_ending && !stream->is_shutting)
         tls_close(stream->tls);
+    stream->is_ending = true;
+}
+
+void lab_stream_shut(struct lab_stream *stream)
+{
+    if (stream->is_secured && !stream->is_shutting)
+        tls_close(stream->tls);
+    stream->is_shutting = true;
+}
+
+/* When all is written. */
+static void shut(struct lab_stream *stream)
+{
+    if (!stream->is_shutting || stream->is_shut || stream->outq.len)
+        return;
+    (void)shutdown(stream->source.fd, SHUT_WR);
+    stream->is_shut = true;
+}
+
+static void make_reset(int fd)
+{
+    const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+}
+
+void lab_stream_reset(struct lab_stream *stream)
+{
+    make_reset(stream->source.fd);
+    byteq_drop(&stream->outq, stream->outq.len);
     stream->is_ending = true;
 }
 
@@ -97,6 +127,8 @@ void lab_stream_close(struct lab_stream *stream)
                (json_int_t)stream->rx, "tx", (json_int_t)stream->tx, "error", stream->error);
     loop_remove(lab->config.loop, &stream->source);
     close(stream->source.fd);
+    if (stream->server->peer->stream->closed)
+        stream->server->peer->stream->closed(stream);
     if (stream->tls)
         tls_free(stream->tls);
     byteq_fini(&stream->inq);
@@ -134,8 +166,6 @@ static bool read_some(struct lab_stream *stream)
     }
     if (n == 0) {
         stream->is_read_out = true;
-        if (!ops->writable) /* it only answers: there is nothing left to do */
-            lab_stream_end(stream);
         return false;
     }
     stream->rx += (uint64_t)n;
@@ -163,19 +193,20 @@ static bool begin_secured(struct lab_stream *stream)
 static bool step(struct lab_stream *stream)
 {
     const struct lab_stream_ops *ops = stream->server->peer->stream;
-    bool more = false;
+    bool more, has_said;
 
     flush(stream);
+    shut(stream);
     if (stream->error || stream->outq.len || stream->is_ending)
         return false;
     if (stream->tls && !stream->is_secured)
         return begin_secured(stream);
-    if (ops->writable) {
-        ops->writable(stream);
-        more = !stream->outq.len;
-    }
-    if (!stream->is_read_out && !stream->error)
+    has_said = ops->writable && ops->writable(stream);
+    more = has_said && !stream->outq.len;
+    if (!stream->is_read_out && !stream->is_deaf && !stream->error)
         more = read_some(stream) || more;
+    if (stream->is_read_out && !has_said && !more && !stream->is_held)
+        lab_stream_end(stream);
     return (more || stream->is_ending) && !stream->error;
 }
 
@@ -192,20 +223,37 @@ static void serve(struct lab_stream *stream)
         lab_stream_close(stream);
 }
 
+void lab_stream_go_on(struct lab_stream *stream)
+{
+    serve(stream);
+}
+
+/* Who does not read is told by nothing else. */
+static void note_end(struct lab_stream *stream)
+{
+    socklen_t len = sizeof(stream->error);
+
+    if (getsockopt(stream->source.fd, SOL_SOCKET, SO_ERROR, &stream->error, &len) < 0)
+        stream->error = errno;
+    if (!stream->error)
+        lab_stream_end(stream);
+}
+
 static void on_stream(struct loop_fd *source, uint32_t events)
 {
-    (void)events; /* the next read or write tells */
-    serve(container_of(source, struct lab_stream, source));
+    struct lab_stream *stream = container_of(source, struct lab_stream, source);
+
+    if (stream->is_deaf && events & (EPOLLERR | EPOLLHUP))
+        note_end(stream);
+    serve(stream); /* the next read or write tells */
 }
 
 /* ---- clients come -------------------------------------------------------------------------------- */
 
 static void refuse(struct lab_server *server, int fd, const struct endpoint *from)
 {
-    const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
-
     lab_trace(server, "lab.refuse", from);
-    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    make_reset(fd);
     close(fd);
 }
 

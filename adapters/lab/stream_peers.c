@@ -22,14 +22,20 @@ static void hang_up(struct lab_stream *stream, const uint8_t *data, size_t len)
     lab_stream_end(stream);
 }
 
-static void source_writable(struct lab_stream *stream)
+void lab_pattern(char *data, size_t len, uint64_t from)
+{
+    for (size_t i = 0; i < len; i++)
+        data[i] = (char)(PATTERN_FIRST + (from + i) % PATTERN_LEN);
+}
+
+static bool source_writable(struct lab_stream *stream)
 {
     char piece[PIECE_LEN];
 
     /* nothing waits, so what the kernel has taken is all that was written */
-    for (size_t i = 0; i < sizeof(piece); i++)
-        piece[i] = (char)(PATTERN_FIRST + (stream->tx + i) % PATTERN_LEN);
+    lab_pattern(piece, sizeof(piece), stream->tx);
     lab_stream_write(stream, piece, sizeof(piece));
+    return true;
 }
 
 const struct lab_stream_ops lab_echo_stream = { .received = echo_received };
