@@ -95,7 +95,7 @@ static _Noreturn void be_keeper(const struct beginning *beginning, int fd)
         _exit(1);
     (void)close_range(KEPT_FD + 1, ~0U, 0); /* other keepers' pairs, the log, the trace */
     (void)signal(SIGINT, SIG_IGN);          /* Ctrl-C is for the whole group; the parent decides */
-    reply.rc = child_begin(&child, beginning);
+    reply.rc = child_begin(&child, beginning, &reply);
     if (reply.rc == 0) /* nothing more is entered: what it takes to open that is given up */
         reply.rc = privilege_limit(KEPT_CAPABILITIES);
     if (keeper_send_reply(child.fd, &reply, -1) == 0 && reply.rc == 0)
@@ -105,17 +105,20 @@ static _Noreturn void be_keeper(const struct beginning *beginning, int fd)
 
 /* ---- the parent -------------------------------------------------------------------------------------- */
 
-/* 0 or -errno. */
-static int start(struct keeper **out, const struct beginning *beginning)
+/* 0 or -errno, with @why for people. */
+static int start(struct keeper **out, const struct beginning *beginning, char why[KEEPER_WHY_MAX])
 {
     const struct timeval patience = { .tv_sec = PATIENCE_S };
     struct keeper *keeper;
-    struct reply reply;
+    struct reply reply = { 0 };
     int pair[2], none, rc;
     pid_t pid;
 
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return -errno;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+        rc = -errno;
+        (void)snprintf(why, KEEPER_WHY_MAX, "socketpair: %s", strerror(-rc));
+        return rc;
+    }
     (void)setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     pid = fork();
     if (pid == 0)
@@ -126,6 +129,7 @@ static int start(struct keeper **out, const struct beginning *beginning)
         rc = receive_reply(pair[0], &reply, &none);
     if (rc == 0)
         rc = reply.rc;
+    (void)snprintf(why, KEEPER_WHY_MAX, "%s", *reply.text ? reply.text : strerror(-rc));
     keeper = xcalloc(1, sizeof(*keeper));
     *keeper = (struct keeper){ .pid = pid, .fd = pair[0] };
     if (rc < 0) {
@@ -144,7 +148,7 @@ int keeper_enter(struct keeper **keeper, const char *name, char why[KEEPER_WHY_M
     int rc;
 
     (void)snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : NAMED_FOLDER, name);
-    rc = start(keeper, &beginning);
+    rc = start(keeper, &beginning, why);
     if (rc == 0)
         return 0;
     help = rc == -ENOENT  ? "there is no such namespace: ip netns list shows those there are"
@@ -155,19 +159,12 @@ int keeper_enter(struct keeper **keeper, const char *name, char why[KEEPER_WHY_M
     return rc;
 }
 
-int keeper_make(struct keeper **keeper, const struct endpoint *bridge, unsigned prefix_len,
+int keeper_make(struct keeper **keeper, const struct keeper_network *network,
                 char why[KEEPER_WHY_MAX])
 {
-    const struct beginning beginning = { .bridge_ip = bridge, .bridge_prefix_len = prefix_len };
-    int rc = start(keeper, &beginning);
+    const struct beginning beginning = { .network = *network };
 
-    if (rc < 0) {
-        (void)snprintf(why, KEEPER_WHY_MAX, "no network can be made here: %s%s", strerror(-rc),
-                       rc == -EPERM || rc == -EACCES || rc == -ENOSPC
-                           ? ": it takes root, or a system that allows user namespaces"
-                           : "");
-    }
-    return rc;
+    return start(keeper, &beginning, why);
 }
 
 void keeper_stop(struct keeper *keeper)

@@ -42,8 +42,16 @@ struct keeper;
  */
 int keeper_enter(struct keeper **keeper, const char *name, char why[KEEPER_WHY_MAX]);
 
-/* Make a network. @bridge is the address of its bridge; NULL: it has none. The same results. */
-int keeper_make(struct keeper **keeper, const struct endpoint *bridge, unsigned prefix_len,
+struct keeper_network {
+    bool in_userns;         /* in a user namespace of its own; else with what rights there are */
+    struct endpoint bridge; /* address of its bridge; IP_FAMILY_NONE: it has none */
+    unsigned prefix_len;    /* bits */
+};
+
+/*
+ * Make a network. The same results; @why names the step that failed.
+ */
+int keeper_make(struct keeper **keeper, const struct keeper_network *network,
                 char why[KEEPER_WHY_MAX]);
 
 /* End the child; descriptors that it gave away live on. */

@@ -15,9 +15,8 @@
 #include "adapters/netlink_make.h"
 #include "emu/vclock.h"
 
-#define ID_MAP_MAX 32
-#define RENEW_S    (KEEPER_LEASE_S / 3)
-#define US_PER_S   1000000U
+#define RENEW_S  (KEEPER_LEASE_S / 3)
+#define US_PER_S 1000000U
 
 /* ---- a namespace that is there ---------------------------------------------------------------- */
 
@@ -81,24 +80,6 @@ int child_write_file(const char *path, const char *text)
     return rc;
 }
 
-/* Be root of a user namespace in which the caller is the only user. */
-static int become_own_root(void)
-{
-    char map[ID_MAP_MAX];
-    uid_t uid = geteuid();
-    gid_t gid = getegid();
-    int rc;
-
-    if (unshare(CLONE_NEWUSER) < 0)
-        return -errno;
-    rc = child_write_file("/proc/self/setgroups", "deny");
-    (void)snprintf(map, sizeof(map), "0 %u 1", (unsigned)gid);
-    if (rc == 0)
-        rc = child_write_file("/proc/self/gid_map", map);
-    (void)snprintf(map, sizeof(map), "0 %u 1", (unsigned)uid);
-    return rc < 0 ? rc : child_write_file("/proc/self/uid_map", map);
-}
-
 int child_add_place(struct child *child)
 {
     struct place *place = &child->places[child->places_count];
@@ -115,38 +96,19 @@ int child_add_place(struct child *child)
     rc = netlink_maker_open(&place->maker);
     if (rc == 0)
         rc = netlink_set_up(place->maker, 1, true); /* lo */
-    if (rc == 0) /* the keeper's own group may send echo requests, icmp(7) */
-        rc = child_write_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
-    /* servers there may have the well-known ports, and nobody has privileges */
-    return rc < 0 ? rc : child_write_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
-}
-
-static int make_network(struct child *child, const struct beginning *beginning)
-{
-    struct netlink_address address = { .prefix_len = beginning->bridge_prefix_len };
-    struct netlink_maker *maker;
-    int rc = netlink_maker_open(&child->origin);
-
-    if (rc == 0)
-        rc = child_add_place(child);
-    if (rc == -EPERM) { /* without root: in a user namespace of one's own */
-        rc = become_own_root();
-        if (rc == 0)
-            rc = child_add_place(child);
-    }
-    if (rc < 0 || !beginning->bridge_ip)
+    if (rc < 0)
         return rc;
-    maker = child->places[KEEPER_HOME].maker;
-    rc = netlink_add_bridge(maker, KEEPER_BRIDGE, true);
-    address.ifindex = netlink_index(maker, KEEPER_BRIDGE);
-    address.ip = *beginning->bridge_ip;
-    child->places[KEEPER_HOME].ifindex = address.ifindex;
-    return rc < 0 ? rc : netlink_add_address(maker, &address);
+    /* Containers may have /proc/sys read-only: it goes without, but for what is said here. */
+    /* The keeper's own group may send echo requests, icmp(7). */
+    (void)child_write_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
+    /* Servers there may have the well-known ports, and nobody has privileges. */
+    (void)child_write_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+    return 0;
 }
 
-int child_begin(struct child *child, const struct beginning *beginning)
+int child_begin(struct child *child, const struct beginning *beginning, struct reply *reply)
 {
-    return beginning->path ? enter(child, beginning->path) : make_network(child, beginning);
+    return beginning->path ? enter(child, beginning->path) : child_make(child, beginning, reply);
 }
 
 /* ---- requests ------------------------------------------------------------------------------------ */

@@ -1,4 +1,4 @@
-/* Included by keeper.c, keeper_child.c, keeper_divert.c, keeper_links.c and keeper_nat.c only. */
+/* Included by keeper.c, keeper_child.c, keeper_divert.c, keeper_links.c, keeper_make.c, keeper_nat.c only. */
 #pragma once
 
 #include "adapters/keeper.h"
@@ -30,9 +30,8 @@ struct reply {
 
 /* What a keeper begins with. */
 struct beginning {
-    const char *path;                 /* of the namespace to enter; NULL: make one */
-    const struct endpoint *bridge_ip; /* of a made one; NULL: it has no bridge */
-    unsigned bridge_prefix_len;
+    const char *path; /* of the namespace to enter; NULL: make one */
+    struct keeper_network network;
 };
 
 /* ---- one message with a descriptor ---- */
@@ -65,8 +64,8 @@ struct child {
     int void_ifindex; /* see keeper_divert.c; 0: none yet */
 };
 
-/* Enter or make what @beginning says. 0 or -errno. */
-int child_begin(struct child *child, const struct beginning *beginning);
+/* Enter or make what @beginning says. 0 or -errno, of what is made with the reason in @reply. */
+int child_begin(struct child *child, const struct beginning *beginning, struct reply *reply);
 
 /* Answer until the parent is gone, then take back what was given to others' interfaces. */
 void child_serve(struct child *child);
@@ -75,6 +74,9 @@ void child_serve(struct child *child);
 int child_go(struct child *child, int place);
 int child_add_place(struct child *child);
 int child_write_file(const char *path, const char *text);
+
+/* keeper_make.c */
+int child_make(struct child *child, const struct beginning *beginning, struct reply *reply);
 
 /* keeper_links.c */
 int child_add_link(struct child *child, const struct keeper_link *link, struct reply *reply,

@@ -75,15 +75,17 @@ static int enter(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
 
 static int make(struct nets *nets, char why[NETS_WHY_MAX])
 {
-    bool has_lab = board_has_lab(nets->board);
+    struct keeper_network network = { .in_userns = nets->in_userns, .prefix_len = BOARD_LAB_BITS };
     char reason[KEEPER_WHY_MAX];
     int rc;
 
-    if (has_lab)
+    if (board_binds(nets->board, BINDING_LAB))
         board_lab_ip(&nets->own_ip, BOARD_LAB_HOST);
-    rc = keeper_make(&nets->own, has_lab ? &nets->own_ip : NULL, BOARD_LAB_BITS, reason);
+    network.bridge = nets->own_ip;
+    rc = keeper_make(&nets->own, &network, reason);
     if (rc < 0)
-        (void)snprintf(why, NETS_WHY_MAX, "%s: %s", has_lab ? "--net own" : "--bind", reason);
+        (void)snprintf(why, NETS_WHY_MAX, "%s", reason);
+    nets->is_own_refused = rc < 0;
     return rc;
 }
 
@@ -137,6 +139,8 @@ static int hang(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
     struct keeper_made made;
     int place = keeper_add_link(nets->own, &wanted, &made);
 
+    nets->is_own_refused = wanted.end == KEEPER_END_LAB &&
+                           (place == -EPERM || place == -EACCES || place == -EOPNOTSUPP);
     if (place < 0)
         return refuse(id, place, why, "%s", made.why);
     link->keeper = nets->own;
@@ -207,19 +211,23 @@ static int open_link(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MA
     return 0;
 }
 
-int nets_open(struct nets *nets, const struct board *board, char why[NETS_WHY_MAX])
+int nets_open(struct nets *nets, const struct board *board, bool in_userns, char why[NETS_WHY_MAX])
 {
+    bool is_own_refused;
     int rc = 0;
 
-    *nets = (struct nets){ .board = board };
+    *nets = (struct nets){ .board = board, .in_userns = in_userns };
     for (int id = 0; id < ADAPTER_COUNT; id++) {
         for (int end = 0; end < NETS_ENDS; end++)
             nets->net_links[id].tap_fds[end] = -1;
     }
     for (int id = 0; id < ADAPTER_COUNT && rc == 0; id++)
         rc = open_link(nets, (enum adapter_id)id, why);
-    if (rc < 0)
+    if (rc < 0) {
+        is_own_refused = nets->is_own_refused;
         nets_close(nets);
+        nets->is_own_refused = is_own_refused;
+    }
     return rc;
 }
 

@@ -57,6 +57,8 @@ struct keeper_watch {
 
 struct nets {
     struct keeper *own;     /* of the networks that were made; NULL: none was */
+    bool in_userns;         /* how they are made, see keeper.h */
+    bool is_own_refused;    /* it was one of them that could not be had */
     struct endpoint own_ip; /* of the lab's bridge; IP_FAMILY_NONE: there is none */
     struct dhcpd *dhcpd;    /* gives addresses to who asks for one on it; NULL: nobody does */
     struct net_link net_links[ADAPTER_COUNT];
@@ -71,8 +73,11 @@ struct nets {
     struct links links; /* what that device may do to it */
 };
 
-/* Make and enter the namespaces that @board asks for. 0 or -errno, with @why for people. */
-int nets_open(struct nets *nets, const struct board *board, char why[NETS_WHY_MAX]);
+/*
+ * Make and enter the namespaces that @board asks for. 0 or -errno, with @why for people; then
+ * @nets->is_own_refused tells which of both it was.
+ */
+int nets_open(struct nets *nets, const struct board *board, bool in_userns, char why[NETS_WHY_MAX]);
 void nets_close(struct nets *nets);
 
 /* The keeper at whose KEEPER_HOME the lab's bridge is; NULL: there is none. */

@@ -5,6 +5,7 @@
 Fixtures
     emu         runs of the emulator                             harness.py
     user_emu    the same of an ordinary user, when this is root
+    ordinary    runs of an ordinary user in any case
     tasks       runs of Lua that is the body of one task         harness.py, task.lua
     peers       sockets to talk to                               peers.py
     tcp_server  peers.tcp_server(): 127.0.0.1, a free port
@@ -73,12 +74,18 @@ def user_emu(luatos_emu, tmp_path_factory):
     binary = folder / "luatos-emu"
     shutil.copy(luatos_emu, binary)
     os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    emu = Emu(str(binary), folder, prefix=["setpriv", "--reuid", "nobody", "--regid",
+    emu = Emu(str(binary), folder, prefix=[shutil.which("setpriv"), "--reuid", "nobody", "--regid",
                                            str(nobody.pw_gid), "--clear-groups"])
     yield emu
     left = emu.close()
     if left:
         pytest.fail(f"{left} run(s) left alive: finish() or stop() them", pytrace=False)
+
+
+@pytest.fixture
+def ordinary(request):
+    """Runs of an ordinary user: of another one when this is root."""
+    return request.getfixturevalue("user_emu" if os.geteuid() == 0 else "emu")
 
 
 @pytest.fixture
@@ -112,7 +119,7 @@ def tls(peers, tmp_path):
 
 @pytest.fixture
 def lab(emu, peers, tmp_path):
-    with emu.start(WAIT, "--lab") as run:
+    with emu.start(WAIT, "--lab", "--net=T5") as run:
         yield Lab(run, peers, tmp_path)
         done = run.stop()
     done.assert_sane()

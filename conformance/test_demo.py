@@ -33,14 +33,17 @@ def test_a_demo_is_explained(name):
     assert (DEMO / name / "main.lua").read_text().startswith("-- ")
 
 
+@pytest.mark.parametrize("net", ["auto", "T5"])
 @pytest.mark.parametrize("name", DEMOS)
-def test_a_demo_ends_well(emu, peers, name):
+def test_a_demo_ends_well(emu, peers, name, net):
+    """On a network of its own, where there can be one, and on loopback."""
     endless = {"multi-network": {"ROUNDS": 3}}
-    with started(emu, peers, name, "--lab", **endless.get(name, {})) as run:
+    with started(emu, peers, name, "--lab", f"--net={net}", **endless.get(name, {})) as run:
         done = run.finish()
     assert done.code == 0
-    assert re.fullmatch(r"luatos-emu: lab: netlab\.luatos\.com is 127\.[^\n]*\n"
-                        r"(luatos-emu: warning: \S* spi: there is nothing [^\n]*\n)?", done.stderr)
+    assert re.fullmatch(r"luatos-emu: net: T\d [^\n]*\nluatos-emu: lab: netlab\.luatos\.com is [^\n]*\n"
+                        r"(luatos-emu: warning: \S* spi: there is nothing [^\n]*\n)?"
+                        r"(luatos-emu: LWIP_ETH: has \S* from the DHCP server [^\n]*\n)?", done.stderr)
     assert not [line for line in done.log if line[0] in ("W", "E")]
 
 
@@ -110,7 +113,7 @@ def test_the_one_to_many_server_serves_clients_at_the_same_time(emu, peers):
 def test_a_tcp_server_serves_the_outside(emu, peers, name, quiet, listens_anew):
     """As the README says: nc ADDRESS PORT."""
     port = peers.listen_port()
-    with started(emu, peers, name, "--lab", PORT=port, **quiet) as run:
+    with started(emu, peers, name, "--lab", "--net=T5", PORT=port, **quiet) as run:
         for client in (1, 2):
             run.wait_trace("netc.state", to="LISTEN", count=client if listens_anew else 1)
             peer = peers.tcp_client(port)
@@ -122,7 +125,7 @@ def test_a_tcp_server_serves_the_outside(emu, peers, name, quiet, listens_anew):
 
 def test_a_udp_server_serves_the_outside(emu, peers, udp_peer):
     port = peers.listen_port()
-    with started(emu, peers, "udp-server", "--lab", PORT=port, HOST='"no.such.name"',
+    with started(emu, peers, "udp-server", "--lab", "--net=T5", PORT=port, HOST='"no.such.name"',
                  ROUNDS=0) as run:
         run.wait_log("udp_server", f"ready on port {port}")
         udp_peer.send(b"hello", ("127.0.0.1", port))

@@ -39,9 +39,9 @@ ONE_DOOR = {
     r"(rand|srand|random|srandom|drand48|getrandom|getentropy|arc4random\w*)\(": {"emu/rng.c"},
     r"epoll_\w+\(": {"emu/loop.c"},
     r"(poll|ppoll|select|pselect)\(": {"emu/fdio.c"},  # until what reads our output has room
-    r"(exit|_exit|quick_exit)\(": {"emu/main.c", "adapters/keeper.c"},
+    r"(exit|_exit|quick_exit)\(": {"emu/main.c", "adapters/keeper.c", "adapters/child.c"},
     r"abort\(": {"emu/util.c"},
-    r"(system|popen|fork|vfork|execv\w*|execl\w*|posix_spawn\w*)\(": {"adapters/keeper.c"},
+    r"(system|popen|fork|vfork|execv\w*|execl\w*|posix_spawn\w*)\(": {"adapters/keeper.c", "adapters/child.c"},
 }
 
 

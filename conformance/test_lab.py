@@ -22,6 +22,7 @@ CLIENTS_MAX = 256  # LAB_CLIENTS_MAX
 A, TXT, AAAA = 1, 16, 28
 OK, FORMERR, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 3, 4, 5
 
+
 def wire_name(name):
     return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
 
@@ -308,7 +309,8 @@ def test_a_name_that_the_lab_does_not_know_fails(emu):
 
 def test_the_lab_does_not_keep_a_run_alive(emu, peers, tcp_server):
     """Not even while it has a client that reads and reads: the script has nothing left, that counts."""
-    with emu.start("lab/the-script-has-nothing-left", "--lab", env={"PORT": tcp_server.port}) as run:
+    with emu.start("lab/the-script-has-nothing-left", "--lab", "--net=T5",
+                   env={"PORT": tcp_server.port}) as run:
         address = run.wait_trace("lab.open")["address"]
         reader = peers.tcp_client(SOURCE, host=address)
         reader.recv_exactly(100_000)
@@ -323,7 +325,7 @@ def test_labs_run_side_by_side(emu, peers, tmp_path):
     runs = []
     try:
         for _ in range(3):
-            runs.append(emu.start(WAIT, "--lab", "--seed", "1"))
+            runs.append(emu.start(WAIT, "--lab", "--net=T5", "--seed", "1"))
         labs = [Lab(run, peers, tmp_path) for run in runs]
         assert len({lab.address for lab in labs}) == 3
         for i, lab in enumerate(labs):
@@ -420,7 +422,8 @@ def test_sntp_works_as_it_is_on_a_network_of_its_own(own, emu):
 
 def test_sntp_needs_a_port_on_loopback(emu):
     """The line at the start says which."""
-    done = emu.run(SNTP % (time.time(), "socket.sntp_port(40323)\nsocket.sntp()"), "--lab")
+    done = emu.run(SNTP % (time.time(), "socket.sntp_port(40323)\nsocket.sntp()"), "--lab",
+                   "--net=T5")
     assert done.texts("sntp") == ["is right true"]
     assert "socket.sntp_port(40323)" in done.stderr
 

@@ -425,7 +425,7 @@ def test_tshark_reads_what_others_say_with_the_key_log(emu, peers, tmp_path):
     if not shutil.which("dumpcap"):
         pytest.skip("needs dumpcap")
     keys, pcap = tmp_path / "keys", tmp_path / "lab.pcapng"
-    with emu.start(WAIT, "--lab", "--keylog", keys) as run:
+    with emu.start(WAIT, "--lab", "--net=T5", "--keylog", keys) as run:
         lab = Lab(run, peers, tmp_path)
         capture = subprocess.Popen([find_tool("dumpcap"), "-q", "-i", "lo", "-w", str(pcap), "-f",
                                     f"host {lab.address}"], stderr=subprocess.PIPE, text=True)

@@ -328,7 +328,7 @@ def test_a_name_is_told_with_what_it_led_to(tasks):
         local netc = online(tcp(), "netlab.luatos.com", 40126)
         until_event("EVENT -1")
         sys.wait(1)
-    """, "--lab")
+    """, "--lab", "--net=T5")
     told = done.texts("evt")
     assert told[1] == "1 dns_result tcp nil nil 40126 netlab.luatos.com"
     for text, event in zip(told[2:], ("connecting", "connected", "remote_close")):

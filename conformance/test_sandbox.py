@@ -12,7 +12,7 @@ from conftest import ROOT
 from harness import Emu
 from test_demo import DEMOS, started
 
-WITHOUT_LANDLOCK = [sys.executable, str(ROOT / "conformance/without_landlock.py")]
+WITHOUT_LANDLOCK = [sys.executable, str(ROOT / "conformance/forbid.py"), "landlock"]
 WAIT = 'log.info("runs")\nsys.run()\n'
 READ = """
 for _, name in ipairs{"own.txt", "link.txt", "root.txt", "passwd"} do

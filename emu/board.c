@@ -68,18 +68,18 @@ void board_init(struct board *board)
     }
 }
 
-void board_use_lab(struct board *board)
+void board_use(struct board *board, enum binding binding)
 {
     for (int id = 0; id < ADAPTER_COUNT; id++) {
         if (board->slots[id].is_default)
-            board->slots[id].binding = BINDING_LAB;
+            board->slots[id].binding = binding;
     }
 }
 
-bool board_has_lab(const struct board *board)
+bool board_binds(const struct board *board, enum binding binding)
 {
     for (int id = 0; id < ADAPTER_COUNT; id++) {
-        if (board->slots[id].binding == BINDING_LAB)
+        if (board->slots[id].binding == binding)
             return true;
     }
     return false;

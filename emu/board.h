@@ -168,11 +168,11 @@ const char *board_wire(struct board *board, const char *text);
 bool board_has_stdio(const struct board *board);
 bool board_has_wires(const struct board *board);
 
-/* Put what --bind has not placed on the network that the emulator makes. */
-void board_use_lab(struct board *board);
+/* Put what --bind has not placed on @binding: the network that the emulator makes, or the host's. */
+void board_use(struct board *board, enum binding binding);
 
-/* Is an adapter on it? */
-bool board_has_lab(const struct board *board);
+/* Is an adapter bound to that? */
+bool board_binds(const struct board *board, enum binding binding);
 
 /* "host" and so on. */
 const char *binding_name(enum binding binding);

@@ -188,11 +188,15 @@ static const char *set_log_level(struct cli *cli, const char *value, char why[WH
 
 static const char *set_net(struct cli *cli, const char *value, char why[WHY_MAX])
 {
-    static const struct choice choices[] = { { "host", 0 }, { "own", 1 } };
-    int own = cli->net_own;
-    const char *wrong = choose(choices, ARRAY_LEN(choices), value, &own, why);
+    static const struct choice choices[] = { { "auto", TIER_WISH_AUTO }, { "own", TIER_WISH_OWN },
+                                             { "T1", TIER_WISH_ONE },    { "T2", TIER_WISH_ONE },
+                                             { "T3", TIER_WISH_ONE },    { "T4", TIER_WISH_ONE },
+                                             { "T5", TIER_WISH_ONE } };
+    int tier = tier_by_name(value), wish = TIER_WISH_ONE;
+    const char *wrong = tier < 0 ? choose(choices, ARRAY_LEN(choices), value, &wish, why) : NULL;
 
-    cli->net_own = own;
+    cli->net = (enum tier_wish)wish;
+    cli->net_tier = tier < 0 ? TIER_COUNT : (enum tier)tier;
     return wrong;
 }
 
@@ -294,6 +298,7 @@ static const char *set_timeout(struct cli *cli, const char *value, char why[WHY_
 static const char usage[] = PROGRAM " [options] script.lua [more files or folders]";
 static const char usage_ctl[] = PROGRAM " ctl PATH COMMAND...";
 static const char usage_lab[] = PROGRAM " lab";
+static const char usage_doctor[] = PROGRAM " doctor [--json|--fix]";
 
 static const char about[] =
     "Runs a LuatOS script on this machine's network. The files and folders named are the\n"
@@ -330,8 +335,8 @@ static const char *print_help(struct cli *cli, const char *value, char why[WHY_M
 
     (void)cli;
     (void)value;
-    printf("Usage: %s\n       %s\n       %s\n\n%s\n\nOptions:\n", usage, usage_ctl, usage_lab,
-           about);
+    printf("Usage: %s\n       %s\n       %s\n       %s\n\n%s\n\nOptions:\n", usage, usage_ctl,
+           usage_lab, usage_doctor, about);
     for (int i = 0; (row = row_at(i)); i++) {
         const char *spelling = spelled(row, why);
 
@@ -399,6 +404,8 @@ static const char *print_man(struct cli *cli, const char *value, char why[WHY_MA
     print_troff(usage_ctl);
     puts(".br");
     print_troff(usage_lab);
+    puts(".br");
+    print_troff(usage_doctor);
     puts(".SH DESCRIPTION");
     print_troff(about);
     puts(".SH OPTIONS");
@@ -498,11 +505,16 @@ static const struct option_row rows[] = {
       set_lab },
     { 0, "log-level", "LEVEL", "debug (default), info, warn, error or silent", set_log_level },
     { 0, "man", NULL, "print the manual page, in troff, and exit", print_man },
-    { 0, "net", "host|own",
-      "own: a network that the emulator makes: a namespace with an\n"
-      "interface for each adapter, on one bridge, where --lab is\n"
-      "too. Takes root, or a system that allows user namespaces;\n"
-      "exit code 4 where it can't be had. Default: host",
+    { 0, "net", "auto|own|T1..T5",
+      "how adapters that are bound nowhere get a network. own: in one\n"
+      "that the emulator makes, a namespace with an interface for each\n"
+      "adapter, on one bridge, where --lab is too; by T1 (or root: as\n"
+      "root), T2 (userns: in a user namespace) or T3 (reexec: by the\n"
+      "installed luatos-emu, rootlesskit or podman). T4 (given): where\n"
+      "--bind has them, nothing is made. T5 (host): on this machine's.\n"
+      "auto (default): with --lab the first of T1, T2, T3, T5 that can\n"
+      "be had, which is said; without it T5. Exit code 4 where what is\n"
+      "asked for can't be had: luatos-emu doctor tells why",
       set_net },
     { 0, "no-keys", NULL, "leave the TLS secrets out of --capture", set_no_keys },
     { 0, "no-sandbox", NULL, "no --sandbox, not even when CI=true is set", set_no_sandbox },
@@ -599,6 +611,35 @@ static const struct option_row *row_of(int result)
     return NULL;
 }
 
+struct tier_plan cli_tier_plan(const struct cli *cli)
+{
+    const struct board *board = &cli->board;
+    bool has_far_links = board_binds(board, BINDING_VETH) || board_binds(board, BINDING_TAP);
+
+    return (struct tier_plan){ .wish = cli->net,
+                               .wanted = cli->net_tier,
+                               .wants_lab = cli->lab,
+                               .makes_links = has_far_links || board_binds(board, BINDING_LAB),
+                               .has_far_links = has_far_links,
+                               .has_given = board_binds(board, BINDING_NETNS) };
+}
+
+/* NULL, or what of --bind makes no sense with the tier that --net asks for. */
+static const char *check_tier(const struct cli *cli)
+{
+    const struct tier_plan plan = cli_tier_plan(cli);
+
+    if (plan.wish != TIER_WISH_ONE)
+        return NULL;
+    if (plan.wanted == TIER_HOST && (plan.makes_links || plan.has_given))
+        return "--net T5 and --bind: T5 is this machine's network and no other";
+    if (plan.wanted == TIER_GIVEN && plan.makes_links)
+        return "--net T4 and --bind: T4 makes no links; lab, veth and tap do";
+    if (plan.wanted == TIER_REEXEC && plan.has_far_links)
+        return "--net T3 and --bind: veth and tap have no way out of another program's network";
+    return NULL;
+}
+
 static enum cli_verdict check(const struct cli *cli)
 {
     char why[BOARD_WHY_MAX];
@@ -608,6 +649,9 @@ static enum cli_verdict check(const struct cli *cli)
         return wrong("--bind: %s", problem);
     if (!cli->paths_count)
         return wrong("which script? Usage: %s", usage);
+    problem = check_tier(cli);
+    if (problem)
+        return wrong("%s", problem);
     if (cli->lab && cli->time == VCLOCK_MODE_VIRTUAL)
         return wrong("--lab and --time virtual: the lab is a real network, in real time");
     if (cli->time == VCLOCK_MODE_VIRTUAL && board_has_wires(&cli->board))
@@ -687,8 +731,6 @@ enum cli_verdict cli_parse(struct cli *cli, int argc, char *argv[])
         verdict = apply_options(cli, &line, false);
     if (verdict != CLI_VERDICT_RUN)
         return verdict;
-    if (cli->net_own)
-        board_use_lab(&cli->board);
     cli->paths = (const char *const *)(argv + optind);
     cli->paths_count = argc - optind;
     return check(cli);

@@ -11,6 +11,7 @@
 #include "emu/impair.h"
 #include "emu/limits.h"
 #include "emu/log.h"
+#include "emu/tier.h"
 #include "emu/vclock.h"
 
 #define CLI_IMPAIRS_MAX    64
@@ -42,7 +43,9 @@ struct cli {
     bool keep_running;   /* --exit-on never */
     enum cli_sandbox sandbox;
     bool allows_tls_1_3;
-    bool gc_stress, lab, net_own;
+    enum tier_wish net;
+    enum tier net_tier; /* TIER_WISH_ONE */
+    bool gc_stress, lab;
 };
 
 enum cli_verdict {
@@ -50,6 +53,9 @@ enum cli_verdict {
     CLI_VERDICT_DONE,  /* it asked for --help or the like, which was printed on stdout */
     CLI_VERDICT_WRONG, /* what is wrong was said on stderr */
 };
+
+/* What the command line asks of tiers. */
+struct tier_plan cli_tier_plan(const struct cli *cli);
 
 /* @argv is permuted, and borrowed by @cli. */
 enum cli_verdict cli_parse(struct cli *cli, int argc, char *argv[]);

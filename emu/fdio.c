@@ -27,11 +27,16 @@ bool fd_write_all(int fd, const void *data, size_t len)
     return true;
 }
 
-bool fd_is_readable(int fd)
+bool fd_wait_readable(int fd, int ms)
 {
     struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
-    return poll(&pfd, 1, 0) > 0;
+    return poll(&pfd, 1, ms) > 0;
+}
+
+bool fd_is_readable(int fd)
+{
+    return fd_wait_readable(fd, 0);
 }
 
 void fd_linger(int fd, int ms)

@@ -14,6 +14,9 @@ bool fd_write_all(int fd, const void *data, size_t len);
 /* Would a read return at once, be it with an end or an error? */
 bool fd_is_readable(int fd);
 
+/* The same, when it would within @ms. */
+bool fd_wait_readable(int fd, int ms);
+
 /*
  * Wait until nothing is left to be read from @fd, which somebody else does; but for @ms at the most.
  */

@@ -12,12 +12,15 @@
 #include "adapters/capture.h"
 #include "adapters/confine.h"
 #include "adapters/ctl.h"
+#include "adapters/doctor.h"
 #include "adapters/hostinfo.h"
 #include "adapters/impairment.h"
 #include "adapters/lab/lab.h"
 #include "adapters/nets.h"
 #include "adapters/privilege.h"
+#include "adapters/reexec.h"
 #include "adapters/terminal.h"
+#include "adapters/tiers.h"
 #include "emu/cli.h"
 #include "emu/device.h"
 #include "emu/exit_code.h"
@@ -323,7 +326,8 @@ struct outputs {
 /* What surrounds the VM while it runs. */
 struct surroundings {
     struct nets nets;
-    struct lab *lab; /* NULL: none */
+    struct tier_choice choice; /* which tier they are of */
+    struct lab *lab;           /* NULL: none */
     struct impairment *impairment;
     struct capture *capture;     /* NULL: none */
     struct ctl *ctl;             /* NULL: none */
@@ -379,10 +383,12 @@ static int surround(const struct cli *cli, struct device *device, struct vfs *vf
                     struct surroundings *around)
 {
     struct commander commander = { .device = device, .nets = &around->nets };
+    const struct tier_plan plan = cli_tier_plan(cli);
     struct adapter_info info;
     char why[NETS_WHY_MAX];
     int code, rc;
 
+    tiers_tell(&around->choice, &plan, device);
     if (cli->time == VCLOCK_MODE_REAL) {
         hostinfo_read(&info);
     } else {
@@ -483,20 +489,23 @@ static int run_device(const struct cli *cli, const struct outputs *outputs, stru
 }
 
 /* Get what takes privileges, then give them up. False: it can't be had, which was said. */
-static bool take_and_drop(const struct cli *cli, struct nets *nets)
+static bool take_and_drop(struct cli *cli, char *const argv[], struct surroundings *around)
 {
-    char why[NETS_WHY_MAX];
+    const struct tiers_config config = {
+        .plan = cli_tier_plan(cli), .board = &cli->board, .helper = reexec_helper(), .argv = argv
+    };
+    char why[TIERS_WHY_MAX];
 
-    if (nets_open(nets, &cli->board, why) == 0) {
+    if (tiers_open(&around->nets, &config, &around->choice, why) == 0) {
         if (privilege_drop(why) == 0)
             return true;
-        nets_close(nets);
+        nets_close(&around->nets);
     }
     (void)fprintf(stderr, "luatos-emu: %s\n", why);
     return false;
 }
 
-static int run(const struct cli *cli, const struct outputs *outputs)
+static int run(struct cli *cli, char *const argv[], const struct outputs *outputs)
 {
     char script[PROJECT_PATH_MAX], why[WHY_MAX];
     struct surroundings around = { 0 };
@@ -504,7 +513,7 @@ static int run(const struct cli *cli, const struct outputs *outputs)
     struct vfs *vfs;
     int code;
 
-    if (!take_and_drop(cli, &around.nets))
+    if (!take_and_drop(cli, argv, &around))
         return EXIT_CODE_ENVIRONMENT;
     vfs = vfs_new();
     wrong = project_open(vfs, cli->paths, cli->paths_count, script, why, sizeof(why));
@@ -529,6 +538,8 @@ int main(int argc, char *argv[])
     hold_standard_descriptors();
     if (argc >= 3 && strcmp(argv[1], "ctl") == 0)
         return ctl_run(argv[2], argc - 3, argv + 3);
+    if (argc >= 2 && strcmp(argv[1], "doctor") == 0)
+        return doctor_run(argc - 2, argv + 2);
     if (argc == 2 && strcmp(argv[1], "lab") == 0) {
         lab_print();
         return fflush(stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_LOG;
@@ -546,5 +557,5 @@ int main(int argc, char *argv[])
     outputs.capture_fd = open_capture(cli.capture);
     if (outputs.trace_fd == -2 || outputs.keylog_fd == -2 || outputs.capture_fd == -2)
         return EXIT_CODE_USAGE;
-    return run(&cli, &outputs);
+    return run(&cli, argv, &outputs);
 }
