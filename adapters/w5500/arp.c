@@ -87,6 +87,11 @@ void w5500_arp_start(struct w5500_socket *socket)
 {
     struct w5500_arp *arp = &socket->arp;
 
+    if (w5500_pppoe_is_on(socket->chip)) {
+        w5500_regs_set(socket, W5500_SN_DHAR, socket->chip->common + W5500_PHAR);
+        w5500_sock_resolved(socket, true);
+        return;
+    }
     arp->is_busy = true;
     arp->tries = 0;
     arp->hop = next_hop(socket->chip, w5500_get32(socket->regs + W5500_SN_DIPR));

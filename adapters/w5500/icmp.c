@@ -53,7 +53,7 @@ static void answer_echo(struct w5500 *chip, const struct w5500_ip_in *in)
 {
     uint8_t *message = w5500_ip_data(chip);
 
-    if (!in->is_own || chip->common[W5500_MR] & W5500_MR_PB || in->len > W5500_IP_DATA_MAX)
+    if (!in->is_own || chip->common[W5500_MR] & W5500_MR_PB || in->len > w5500_ip_data_max(chip))
         return;
     memcpy(message, in->data, in->len);
     message[0] = ECHO_REPLY;

@@ -67,23 +67,41 @@ uint8_t *w5500_ip_data(struct w5500 *chip)
     return chip->wire.out + DATA_AT;
 }
 
-void w5500_ip_send(struct w5500 *chip, const struct w5500_ip_out *out, size_t len)
+size_t w5500_ip_data_max(const struct w5500 *chip)
+{
+    return W5500_IP_DATA_MAX - (w5500_pppoe_is_on(chip) ? W5500_PPPOE_LEN : 0);
+}
+
+/* What is below IP, for @len bytes of it. */
+static void write_lower(struct w5500 *chip, const struct w5500_ip_out *out, size_t len)
 {
     static const uint8_t broadcast[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
-    bool is_broadcast = w5500_ip_is_broadcast(chip, out->to);
-    size_t options_len = out->has_alert ? WORD_LEN : 0;
+    struct writer w;
+
+    if (w5500_pppoe_is_on(chip)) {
+        (void)w5500_pppoe_begin(chip, chip->wire.out, W5500_PPPOE_IPV4, len);
+        return;
+    }
+    writer_init(&w, chip->wire.out, ETHERNET_LEN);
+    writer_bytes(&w, w5500_ip_is_broadcast(chip, out->to) ? broadcast : out->mac, W5500_MAC_LEN);
+    writer_bytes(&w, chip->common + W5500_SHAR, W5500_MAC_LEN);
+    writer_u16(&w, ETHERTYPE_IPV4);
+}
+
+void w5500_ip_send(struct w5500 *chip, const struct w5500_ip_out *out, size_t len)
+{
+    size_t header_len = HEADER_LEN + (out->has_alert ? WORD_LEN : 0);
+    size_t at = ETHERNET_LEN + (w5500_pppoe_is_on(chip) ? W5500_PPPOE_LEN : 0);
     uint8_t *frame = chip->wire.out;
     struct writer w;
 
-    assert(len + options_len <= W5500_IP_DATA_MAX);
-    memmove(frame + DATA_AT + options_len, frame + DATA_AT, len);
-    writer_init(&w, frame, W5500_FRAME_MAX);
-    writer_bytes(&w, is_broadcast ? broadcast : out->mac, W5500_MAC_LEN);
-    writer_bytes(&w, chip->common + W5500_SHAR, W5500_MAC_LEN);
-    writer_u16(&w, ETHERTYPE_IPV4);
-    writer_u8(&w, (uint8_t)(VERSION << NIBBLE | (HEADER_LEN + options_len) / WORD_LEN));
+    assert(header_len - HEADER_LEN + len <= w5500_ip_data_max(chip));
+    memmove(frame + at + header_len, frame + DATA_AT, len);
+    write_lower(chip, out, header_len + len);
+    writer_init(&w, frame + at, header_len);
+    writer_u8(&w, (uint8_t)(VERSION << NIBBLE | header_len / WORD_LEN));
     writer_u8(&w, out->tos);
-    writer_u16(&w, (uint16_t)(HEADER_LEN + options_len + len));
+    writer_u16(&w, (uint16_t)(header_len + len));
     writer_u16(&w, chip->ip_id++);
     writer_u16(&w, out->frag);
     writer_u8(&w, out->ttl);
@@ -93,9 +111,8 @@ void w5500_ip_send(struct w5500 *chip, const struct w5500_ip_out *out, size_t le
     writer_u32(&w, out->to);
     if (out->has_alert)
         writer_u32(&w, ROUTER_ALERT);
-    checksum_put(frame + ETHERNET_LEN + SUM_AT,
-                 checksum_end(checksum_add(0, frame + ETHERNET_LEN, HEADER_LEN + options_len)));
-    w5500_wire_send(chip, frame, w.len + len);
+    checksum_put(w.data + SUM_AT, checksum_end(checksum_add(0, w.data, header_len)));
+    w5500_wire_send(chip, frame, at + header_len + len);
 }
 
 /* ---- in --------------------------------------------------------------------------------------- */

@@ -10,17 +10,15 @@
 #define GROUP_BIT      0x01
 #define IPRAW_LEN      6 /* before the data: address and length */
 #define MACRAW_LEN     2 /* before the frame: length, its own included */
-#define PPPOE_LEN      8
 
 /* ---- IPRAW ------------------------------------------------------------------------------------ */
 
 void w5500_ipraw_send(struct w5500_socket *socket, uint16_t len)
 {
     const struct w5500_ip_out out = w5500_ip_out_of(socket, socket->regs[W5500_SN_PROTO]);
-    uint16_t set = w5500_get16(socket->regs + W5500_SN_MSSR), mss = W5500_IP_DATA_MAX;
+    uint16_t set = w5500_get16(socket->regs + W5500_SN_MSSR);
+    uint16_t mss = (uint16_t)w5500_ip_data_max(socket->chip);
 
-    if (socket->chip->common[W5500_MR] & W5500_MR_PPPOE)
-        mss -= PPPOE_LEN;
     mss = set && set < mss ? set : mss;
     for (uint16_t done = 0; done < len;) {
         uint16_t part = len - done < mss ? (uint16_t)(len - done) : mss;

@@ -36,6 +36,7 @@ static void mr_written(struct w5500 *chip, struct w5500_socket *socket, uint8_t 
     (void)socket;
     if (value & W5500_MR_RST)
         w5500_reset(chip);
+    w5500_pppoe_written(chip);
 }
 
 static uint64_t sir_value(const struct w5500 *chip, const struct w5500_socket *socket)

@@ -8,8 +8,6 @@
 #define HEADER_LEN   8
 #define LEN_AT       4
 #define SUM_AT       6
-#define DATA_MAX     (W5500_IP_DATA_MAX - HEADER_LEN)
-#define PPPOE_LEN    8      /* less, with PPPoE around it */
 #define SUM_OF_ZERO  0xffff /* 0 means that there is none */
 #define MAGIC_SYNC   6
 #define MAGIC_REPEAT 16
@@ -19,10 +17,9 @@
 
 static uint16_t mss_of(const struct w5500_socket *socket)
 {
-    uint16_t set = w5500_get16(socket->regs + W5500_SN_MSSR), most = DATA_MAX;
+    uint16_t set = w5500_get16(socket->regs + W5500_SN_MSSR);
+    uint16_t most = (uint16_t)(w5500_ip_data_max(socket->chip) - HEADER_LEN);
 
-    if (socket->chip->common[W5500_MR] & W5500_MR_PPPOE)
-        most -= PPPOE_LEN;
     return set && set < most ? set : most;
 }
 

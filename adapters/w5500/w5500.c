@@ -75,6 +75,7 @@ void w5500_reset(struct w5500 *chip)
     w5500_mem_layout(chip);
     w5500_irq_reset(chip);
     w5500_wire_reset(chip);
+    w5500_pppoe_written(chip);
 }
 
 bool w5500_is_late(const struct w5500 *chip)
@@ -167,6 +168,7 @@ struct w5500 *w5500_new(const struct w5500_config *config)
     w5500_phy_init(chip);
     w5500_sock_init(chip);
     w5500_wire_init(chip);
+    w5500_pppoe_init(chip);
     w5500_reset(chip);
     w5500_phy_start(chip);
     return chip;

@@ -1,4 +1,4 @@
-/* Included by the files of adapters/w5500: w5500.c, regs.c, spi.c, mem.c, irq.c, phy.c, sock.c, wire.c, arp.c, ip.c, icmp.c, udp.c, igmp.c, raw.c, tcp.c, tcp_in.c, tcp_out.c and tcp_timer.c. */
+/* Included by the files of adapters/w5500: w5500.c, regs.c, spi.c, mem.c, irq.c, phy.c, sock.c, wire.c, arp.c, ip.c, icmp.c, udp.c, igmp.c, raw.c, pppoe.c, tcp.c, tcp_in.c, tcp_out.c and tcp_timer.c. */
 #pragma once
 
 #include "adapters/w5500/w5500.h"
@@ -221,12 +221,18 @@ struct w5500_wire {
     uint8_t out[W5500_FRAME_MAX]; /* the one that is being built */
 };
 
+struct w5500_pppoe {
+    uint8_t id;         /* of the next echo */
+    struct timer timer; /* until it is sent */
+};
+
 struct w5500 {
     struct w5500_config config;
     struct w5500_spi spi;
     struct w5500_irq irq;
     struct w5500_phy phy;
     struct w5500_wire wire;
+    struct w5500_pppoe pppoe;
     uint16_t ip_id; /* of the next packet */
     uint8_t common[W5500_COMMON_COUNT];
     struct w5500_socket sockets[W5500_SOCKETS];
@@ -389,7 +395,10 @@ struct w5500_ip_out {
 /* As a socket's registers say: Sn_DHAR, Sn_DIPR, Sn_TOS, Sn_TTL, Sn_FRAG. */
 struct w5500_ip_out w5500_ip_out_of(const struct w5500_socket *socket, uint8_t protocol);
 
-/* Where the data is to be written, W5500_IP_DATA_MAX bytes; then send @len of them. */
+/* Bytes of data in a packet: W5500_IP_DATA_MAX, or less with PPPoE. */
+size_t w5500_ip_data_max(const struct w5500 *chip);
+
+/* Where the data is to be written; then send @len bytes, w5500_ip_data_max() at most. */
 uint8_t *w5500_ip_data(struct w5500 *chip);
 void w5500_ip_send(struct w5500 *chip, const struct w5500_ip_out *out, size_t len);
 
@@ -428,6 +437,21 @@ void w5500_arp_stop(struct w5500_socket *socket);
 /* Ask for the next hop to Sn_DIPR. w5500_sock_resolved() ends it; Sn_DHAR is set then. */
 void w5500_arp_start(struct w5500_socket *socket);
 void w5500_arp_in(struct w5500 *chip, const uint8_t *frame, size_t len);
+
+/* ---- pppoe.c: a session around IPv4 -------------------------------------------------------------- */
+
+#define W5500_PPPOE_LEN  8 /* bytes between the headers of Ethernet and IP */
+#define W5500_PPPOE_IPV4 0x0021
+
+void w5500_pppoe_init(struct w5500 *chip);
+bool w5500_pppoe_is_on(const struct w5500 *chip);
+void w5500_pppoe_written(struct w5500 *chip); /* MR was */
+
+/* The headers of a frame with @len bytes of @protocol; returns their length. */
+size_t w5500_pppoe_begin(const struct w5500 *chip, uint8_t *frame, uint16_t protocol, size_t len);
+
+/* A frame of discovery or of a session. */
+void w5500_pppoe_in(struct w5500 *chip, const uint8_t *frame, size_t len);
 
 /* ---- what sockets carry ------------------------------------------------------------------------ */
 

@@ -7,16 +7,18 @@
 #include "emu/util.h"
 #include "emu/vclock.h"
 
-#define ETHERNET_LEN   14
-#define ETHERTYPE_AT   12
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_ARP  0x0806
-#define AROUND_LEN     24    /* bytes that a frame takes on the wire besides: preamble, FCS, gap */
-#define LEAVING_MAX    65536 /* bytes that wait; more is lost */
-#define PREFIX_LEN     2
-#define BITS           8
-#define NS_PER_US      UINT64_C(1000)
-#define GROUP_BIT      0x01
+#define ETHERNET_LEN    14
+#define ETHERTYPE_AT    12
+#define ETHERTYPE_IPV4  0x0800
+#define ETHERTYPE_ARP   0x0806
+#define PPPOE_DISCOVERY 0x8863
+#define PPPOE_SESSION   0x8864
+#define AROUND_LEN      24    /* bytes that a frame takes on the wire besides: preamble, FCS, gap */
+#define LEAVING_MAX     65536 /* bytes that wait; more is lost */
+#define PREFIX_LEN      2
+#define BITS            8
+#define NS_PER_US       UINT64_C(1000)
+#define GROUP_BIT       0x01
 
 /* ---- out -------------------------------------------------------------------------------------- */
 
@@ -117,6 +119,8 @@ static void frame_in(struct w5500 *chip, const uint8_t *frame, size_t len)
         w5500_arp_in(chip, frame, len);
     } else if (type == ETHERTYPE_IPV4) {
         w5500_ip_in(chip, frame, len);
+    } else if (type == PPPOE_DISCOVERY || type == PPPOE_SESSION) {
+        w5500_pppoe_in(chip, frame, len);
     }
 }
 
