@@ -121,6 +121,7 @@ def tls(peers, tmp_path):
 def lab(emu, peers, tmp_path):
     with emu.start(WAIT, "--lab", "--net=T5") as run:
         yield Lab(run, peers, tmp_path)
+        run.wait_log("lab-client.key")  # the script runs: it can be stopped
         done = run.stop()
     done.assert_sane()
 

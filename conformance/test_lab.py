@@ -19,6 +19,7 @@ from tls_peers import Daemon, find_tool
 
 DNS, NTP, ECHO, SINK, SOURCE, HANGUP = 40053, 40323, 40123, 40124, 40125, 40126
 CLIENTS_MAX = 256  # LAB_CLIENTS_MAX
+NOT_MET = ("rst", "blackhole", "refused")  # no connection there lasts until a script sees it
 A, TXT, AAAA = 1, 16, 28
 OK, FORMERR, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 3, 4, 5
 
@@ -434,7 +435,8 @@ def test_sntp_needs_a_port_on_loopback(emu):
 def test_well_known_ports_are_there_on_a_network_of_its_own(own, emu):
     """Of each row that has one, and the other ports too."""
     ports, _ = tables(emu)
-    tcp = [int(port) for row in ports if "TCP" in row[2] for port in row[:2] if port != "-"]
+    tcp = [int(port) for row in ports if "TCP" in row[2] and row[3] not in NOT_MET
+           for port in row[:2] if port != "-"]
     assert {53, 7, 40123} < set(tcp)
     done = emu.run("""
 local libnet = require "libnet"

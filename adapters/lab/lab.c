@@ -47,6 +47,9 @@ void lab_trace(const struct lab_server *server, const char *kind, const struct e
 
 static void server_close(struct lab_server *server)
 {
+    if (server->filler_fd >= 0)
+        close(server->filler_fd);
+    server->filler_fd = -1;
     if (server->source.fd < 0)
         return;
     loop_remove(server->lab->config.loop, &server->source);
@@ -58,16 +61,20 @@ static void server_close(struct lab_server *server)
  * UDP ports may be shared: a script's own socket for any address can have the same number, and the
  * lab's, for one address, comes first.
  */
-static int listen_on(int fd, const struct sockaddr_in *sa, bool is_tcp)
+static int listen_on(int fd, const struct sockaddr_in *sa, const struct lab_peer *peer)
 {
+    int backlog = peer->door == LAB_DOOR_FULL ? 0 : BACKLOG;
+    bool is_tcp = peer->type == SOCK_TYPE_TCP;
     const int on = 1;
 
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (!is_tcp)
         (void)setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+    if (peer->rcvbuf) /* before there is a connection: a window never shrinks */
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &peer->rcvbuf, sizeof(peer->rcvbuf));
     if (bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0)
         return -errno;
-    return is_tcp && listen(fd, BACKLOG) < 0 ? -errno : 0;
+    return is_tcp && listen(fd, backlog) < 0 ? -errno : 0;
 }
 
 /* A descriptor or -errno. */
@@ -80,6 +87,25 @@ static int open_socket(struct keeper *keeper, int type)
         return keeper_socket(keeper, KEEPER_HOME, AF_INET, type, 0);
     fd = socket(AF_INET, type, 0);
     return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Of a queue of 0 the kernel lets one connection in, and then drops every SYN: that one is our own.
+ * It is there as soon as connect() returns, for nothing lies between its ends.
+ */
+static int fill(struct lab_server *server, const struct sockaddr_in *sa)
+{
+    struct sockaddr_in to = *sa;
+    int fd = open_socket(server->lab->config.keeper, SOCK_STREAM);
+
+    if (fd < 0)
+        return fd;
+    server->filler_fd = fd;
+    if (server->lab->config.keeper)
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS)
+        return -errno;
+    return 0;
 }
 
 static int server_open(struct lab_server *server)
@@ -98,8 +124,10 @@ static int server_open(struct lab_server *server)
         sa.sin_addr.s_addr = htonl(INADDR_ANY);
     server->source =
         (struct loop_fd){ .fd = fd, .ready = is_tcp ? lab_on_listener : lab_on_dgrams };
-    rc = listen_on(fd, &sa, is_tcp);
-    if (rc == 0)
+    rc = listen_on(fd, &sa, server->peer);
+    if (rc == 0 && server->peer->door == LAB_DOOR_FULL)
+        rc = fill(server, &sa);
+    else if (rc == 0)
         rc = loop_add(server->lab->config.loop, &server->source, EPOLLIN);
     if (rc < 0)
         server_close(server);
@@ -153,8 +181,11 @@ static int find_address(struct lab *lab)
 
 static void add_server(struct lab *lab, const struct lab_peer *peer, uint16_t port)
 {
-    lab->servers[lab->servers_count++] =
-        (struct lab_server){ .lab = lab, .peer = peer, .port = port, .source.fd = -1 };
+    if (peer->door == LAB_DOOR_NOBODY)
+        return;
+    lab->servers[lab->servers_count++] = (struct lab_server){
+        .lab = lab, .peer = peer, .port = port, .source.fd = -1, .filler_fd = -1
+    };
 }
 
 static struct lab *lab_new(const struct lab_config *config)

@@ -33,13 +33,22 @@ enum lab_secure {
     LAB_SECURE_COUNT,
 };
 
+/* Who is at its port. */
+enum lab_door {
+    LAB_DOOR_OPEN,
+    LAB_DOOR_FULL, /* nobody takes a connection off the queue, and the queue is full: no SYN is answered */
+    LAB_DOOR_NOBODY, /* no socket: the kernel refuses */
+};
+
 struct lab_peer {
     const char *name;
     enum sock_type type;
     uint16_t port;
     uint16_t well_known; /* on a network of its own, besides; 0: none */
     enum lab_secure secure;
-    const char *what;                    /* for people */
+    enum lab_door door;
+    int rcvbuf;       /* bytes that its socket may keep unread; 0: what the kernel gives */
+    const char *what; /* for people */
     const struct lab_stream_ops *stream; /* TCP */
     const struct lab_dgram_ops *dgram;   /* UDP */
 };
@@ -69,6 +78,7 @@ struct lab_server {
     uint16_t port;
     struct loop_fd source; /* fd -1: not open */
     bool is_starved;       /* a client waits, but there was no descriptor for it */
+    int filler_fd;         /* what fills the queue of LAB_DOOR_FULL; -1: nothing */
 };
 
 struct lab {
@@ -118,6 +128,7 @@ struct lab_stream {
     int error;         /* the connection is broken, and why */
     struct tls *tls;   /* NULL: none. Of it, @rx and @tx count what is inside */
     bool is_secured;   /* its handshake is done */
+    size_t read_max;   /* at once; 0: LAB_READ_CAP */
     void *own;         /* the peer's */
 };
 
@@ -215,5 +226,8 @@ void lab_dtls_close(struct lab *lab);
 void lab_pattern(char *data, size_t len, uint64_t from);
 
 extern const struct lab_stream_ops lab_echo_stream, lab_sink_stream, lab_source_stream,
-    lab_hangup_stream, lab_dns_stream, lab_tls_hangup_stream, lab_http_stream;
-extern const struct lab_dgram_ops lab_echo_dgram, lab_dns_dgram, lab_ntp_dgram;
+    lab_hangup_stream, lab_dns_stream, lab_tls_hangup_stream, lab_http_stream, lab_rst_stream,
+    lab_reset_stream, lab_half_close_stream, lab_slow_reader_stream, lab_dribble_stream,
+    lab_silent_stream;
+extern const struct lab_dgram_ops lab_echo_dgram, lab_dns_dgram, lab_ntp_dgram, lab_sink_dgram,
+    lab_twice_dgram, lab_other_port_dgram, lab_large_dgram;

@@ -9,6 +9,7 @@
 #define ECHO_WHAT "sends back what it gets"
 #define HTTP_WHAT \
     "a web server: /, /echo, /bytes/N, /chunked/N, /slow?ms=N, /redirect/N, /status/NNN"
+#define SINK_WHAT "reads and says nothing"
 #define PSK_WHAT \
     "echo over TLS and DTLS, with a pre-shared key: " LAB_PSK ", its name is " LAB_PSK_ID
 
@@ -29,7 +30,9 @@ const struct lab_peer lab_peers[] = {
     { .name = "echo", .type = SOCK_TYPE_UDP, .port = 40123, .well_known = 7,
       .dgram = &lab_echo_dgram, .what = ECHO_WHAT },
     { .name = "sink", .type = SOCK_TYPE_TCP, .port = 40124, .well_known = 9,
-      .stream = &lab_sink_stream, .what = "reads and says nothing" },
+      .stream = &lab_sink_stream, .what = SINK_WHAT },
+    { .name = "sink", .type = SOCK_TYPE_UDP, .port = 40124, .well_known = 9,
+      .dgram = &lab_sink_dgram, .what = SINK_WHAT },
     { .name = "source", .type = SOCK_TYPE_TCP, .port = 40125,
       .stream = &lab_source_stream, .what = "sends as fast as you read, for ever" },
     { .name = "hangup", .type = SOCK_TYPE_TCP, .port = 40126,
@@ -38,6 +41,28 @@ const struct lab_peer lab_peers[] = {
       .stream = &lab_http_stream, .what = HTTP_WHAT },
     { .name = "https", .type = SOCK_TYPE_TCP, .port = 40443, .well_known = 443,
       .secure = LAB_SECURE_CERT, .stream = &lab_http_stream, .what = "the same over TLS" },
+    { .name = "rst", .type = SOCK_TYPE_TCP, .port = 40150,
+      .stream = &lab_rst_stream, .what = "resets (RST) at once" },
+    { .name = "reset", .type = SOCK_TYPE_TCP, .port = 40151,
+      .stream = &lab_reset_stream, .what = "sends back 1000 bytes, then resets" },
+    { .name = "halfclose", .type = SOCK_TYPE_TCP, .port = 40152,
+      .stream = &lab_half_close_stream, .what = "sends back what comes first, then FIN, and reads on" },
+    { .name = "slowreader", .type = SOCK_TYPE_TCP, .port = 40153, .rcvbuf = 4096,
+      .stream = &lab_slow_reader_stream, .what = "reads 100 bytes every 100 ms: its window closes" },
+    { .name = "dribble", .type = SOCK_TYPE_TCP, .port = 40154,
+      .stream = &lab_dribble_stream, .what = "sends a byte every 100 ms, for ever" },
+    { .name = "silent", .type = SOCK_TYPE_TCP, .port = 40155,
+      .stream = &lab_silent_stream, .what = "never says anything, nor FIN when you do" },
+    { .name = "blackhole", .type = SOCK_TYPE_TCP, .port = 40156, .door = LAB_DOOR_FULL,
+      .what = "answers no SYN" },
+    { .name = "refused", .type = SOCK_TYPE_TCP, .port = 40157, .door = LAB_DOOR_NOBODY,
+      .what = "nobody is there: RST" },
+    { .name = "twice", .type = SOCK_TYPE_UDP, .port = 40150,
+      .dgram = &lab_twice_dgram, .what = "sends back everything twice" },
+    { .name = "otherport", .type = SOCK_TYPE_UDP, .port = 40151,
+      .dgram = &lab_other_port_dgram, .what = "sends back from another port, that of sink" },
+    { .name = "large", .type = SOCK_TYPE_UDP, .port = 40152,
+      .dgram = &lab_large_dgram, .what = "sends as many bytes as the datagram says in digits, else 4000" },
     { .name = "tls", .type = SOCK_TYPE_TCP, .port = 40141, .secure = LAB_SECURE_CERT,
       .stream = &lab_echo_stream, .what = "echo over TLS, 1.0 to 1.3" },
     { .name = "mutual", .type = SOCK_TYPE_TCP, .port = 40142, .secure = LAB_SECURE_MUTUAL,

@@ -157,7 +157,7 @@ static bool read_some(struct lab_stream *stream)
 {
     const struct lab_stream_ops *ops = stream->server->peer->stream;
     uint8_t *data = lab_of(stream)->scratch;
-    ssize_t n = receive(stream, data, LAB_READ_CAP);
+    ssize_t n = receive(stream, data, stream->read_max ? stream->read_max : LAB_READ_CAP);
 
     if (n < 0) {
         if (n != -EAGAIN)
@@ -166,7 +166,7 @@ static bool read_some(struct lab_stream *stream)
     }
     if (n == 0) {
         stream->is_read_out = true;
-        return false;
+        return true; /* its peer may have something to say to that */
     }
     stream->rx += (uint64_t)n;
     if (ops->received)

@@ -1,4 +1,4 @@
-/* The lab's simple peers: echo, sink, source, hangup. */
+/* The lab's simple peers: echo, sink, source, hangup. The odd ones are in odd_peers.c. */
 #include "adapters/lab/lab_priv.h"
 
 #define PATTERN_FIRST 0x20
