@@ -43,12 +43,13 @@ static void on_access(void *ctx, const struct w5500_access *access)
 {
     struct host *host = ctx;
 
-    if (host->accesses_count < HOST_ACCESSES_MAX)
+    if (host->accesses_count < HOST_ACCESSES_MAX) {
         host->accesses[host->accesses_count++] = (struct host_access){ .block = access->block,
                                                                        .is_write = access->is_write,
                                                                        .address = access->address,
                                                                        .len = access->len,
                                                                        .first = access->bytes[0] };
+    }
 }
 
 static void on_fault(void *ctx, const char *text)

@@ -89,10 +89,11 @@ static void take(struct w5500_socket *socket, const uint8_t *message)
     bool is_ours = group == group_of(socket);
 
     if (message[0] == QUERY && (!group || is_ours)) {
-        if (!timer_is_running(&socket->report))
+        if (!timer_is_running(&socket->report)) {
             timer_start(chip->config.timers, &socket->report,
                         chip->config.clock->now_us +
                             rng_below(chip->config.rng, units * DELAY_UNIT_US));
+        }
     } else if ((message[0] == REPORT_V1 || message[0] == REPORT_V2) && is_ours) {
         w5500_igmp_stop(socket);
     }

@@ -54,9 +54,10 @@ static void look(struct w5500 *chip)
     bool is_fast = chip->config.timing == W5500_TIMING_FAST;
 
     unlink(chip);
-    if (chip->is_running && phy->is_cabled && is_run(chip) && links[phy->mode])
+    if (chip->is_running && phy->is_cabled && is_run(chip) && links[phy->mode]) {
         timer_start(chip->config.timers, &phy->timer,
                     chip->config.clock->now_us + (is_fast ? LINK_FAST_US : LINK_US));
+    }
 }
 
 static void on_timer(struct timer *timer)

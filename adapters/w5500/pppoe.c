@@ -70,10 +70,11 @@ static void start_timer(struct w5500 *chip)
 {
     uint8_t units = chip->common[W5500_PTIMER];
 
-    if (units)
+    if (units) {
         timer_start(chip->config.timers, &chip->pppoe.timer,
                     chip->config.clock->now_us +
                         w5500_sock_scaled_us(chip, (uint64_t)units * TIMER_US));
+    }
 }
 
 static void on_timer(struct timer *timer)

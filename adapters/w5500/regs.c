@@ -12,7 +12,7 @@
 #define VERSION        0x04
 #define RESERVED_VALUE 0x00
 
-/* Of a register whose value is not stored but found; @socket is NULL of a common one. */
+/* Of a register whose value is not stored but found; @socket is any, of a common one. */
 typedef uint64_t value_fn(const struct w5500 *chip, const struct w5500_socket *socket);
 
 /* A byte was written; it is stored already. */
@@ -22,9 +22,9 @@ struct row {
     const char *name;
     uint16_t address;
     uint8_t width;
-    uint64_t reset;
-    enum w5500_rights rights;
     uint8_t kept; /* bits of each byte that a write leaves alone */
+    enum w5500_rights rights;
+    uint64_t reset;
     value_fn *value;
     written_fn *written;
 };
@@ -101,9 +101,10 @@ static uint64_t sn_sr_value(const struct w5500 *chip, const struct w5500_socket 
 static void size_written(struct w5500 *chip, struct w5500_socket *socket, uint8_t value)
 {
     w5500_mem_layout(chip);
-    if (!w5500_mem_is_size(value))
+    if (!w5500_mem_is_size(value)) {
         w5500_fault(chip, "socket %u: a buffer of %u KB; there are 0, 1, 2, 4, 8 and 16",
                     socket->index, value);
+    }
 }
 
 static uint64_t fsr_value(const struct w5500 *chip, const struct w5500_socket *socket)
@@ -139,54 +140,54 @@ static uint64_t rx_wr_value(const struct w5500 *chip, const struct w5500_socket 
 
 /* clang-format off */
 static const struct row common_rows[] = {
-    /* name       address         width reset    rights kept  value           written */
-    { "MR",       W5500_MR,       1, 0x00,       RW,    0x45, NULL,           mr_written },
-    { "GAR",      W5500_GAR,      4, 0,          RW,    0x00, NULL,           NULL },
-    { "SUBR",     W5500_SUBR,     4, 0,          RW,    0x00, NULL,           NULL },
-    { "SHAR",     W5500_SHAR,     6, 0,          RW,    0x00, NULL,           NULL },
-    { "SIPR",     W5500_SIPR,     4, 0,          RW,    0x00, NULL,           NULL },
-    { "INTLEVEL", W5500_INTLEVEL, 2, 0x0000,     RW,    0x00, NULL,           NULL },
-    { "IR",       W5500_IR,       1, 0x00,       W1C,   0x0f, NULL,           ir_written },
-    { "IMR",      W5500_IMR,      1, 0x00,       RW,    0x0f, NULL,           irq_written },
-    { "SIR",      W5500_SIR,      1, 0x00,       RO,    0xff, sir_value,      NULL },
-    { "SIMR",     W5500_SIMR,     1, 0x00,       RW,    0x00, NULL,           irq_written },
-    { "RTR",      W5500_RTR,      2, 0x07d0,     RW,    0x00, NULL,           NULL },
-    { "RCR",      W5500_RCR,      1, 0x08,       RW,    0x00, NULL,           NULL },
-    { "PTIMER",   W5500_PTIMER,   1, 0x28,       RW,    0x00, NULL,           NULL },
-    { "PMAGIC",   W5500_PMAGIC,   1, 0x00,       RW,    0x00, NULL,           NULL },
-    { "PHAR",     W5500_PHAR,     6, 0,          RW,    0x00, NULL,           NULL },
-    { "PSID",     W5500_PSID,     2, 0x0000,     RW,    0x00, NULL,           NULL },
-    { "PMRU",     W5500_PMRU,     2, 0xffff,     RW,    0x00, NULL,           NULL },
-    { "UIPR",     W5500_UIPR,     4, 0,          RO,    0xff, NULL,           NULL },
-    { "UPORTR",   W5500_UPORTR,   2, 0x0000,     RO,    0xff, NULL,           NULL },
-    { "PHYCFGR",  W5500_PHYCFGR,  1, 0xb8,       RW,    0x07, phycfgr_value,  phycfgr_written },
-    { "VERSIONR", W5500_VERSIONR, 1, VERSION,    RO,    0xff, versionr_value, NULL },
+    /* name       address     width  kept  rights  reset       value           written */
+    { "MR",       W5500_MR,       1, 0x45, RW,     0x00,       NULL,           mr_written },
+    { "GAR",      W5500_GAR,      4, 0x00, RW,     0,          NULL,           NULL },
+    { "SUBR",     W5500_SUBR,     4, 0x00, RW,     0,          NULL,           NULL },
+    { "SHAR",     W5500_SHAR,     6, 0x00, RW,     0,          NULL,           NULL },
+    { "SIPR",     W5500_SIPR,     4, 0x00, RW,     0,          NULL,           NULL },
+    { "INTLEVEL", W5500_INTLEVEL, 2, 0x00, RW,     0x0000,     NULL,           NULL },
+    { "IR",       W5500_IR,       1, 0x0f, W1C,    0x00,       NULL,           ir_written },
+    { "IMR",      W5500_IMR,      1, 0x0f, RW,     0x00,       NULL,           irq_written },
+    { "SIR",      W5500_SIR,      1, 0xff, RO,     0x00,       sir_value,      NULL },
+    { "SIMR",     W5500_SIMR,     1, 0x00, RW,     0x00,       NULL,           irq_written },
+    { "RTR",      W5500_RTR,      2, 0x00, RW,     0x07d0,     NULL,           NULL },
+    { "RCR",      W5500_RCR,      1, 0x00, RW,     0x08,       NULL,           NULL },
+    { "PTIMER",   W5500_PTIMER,   1, 0x00, RW,     0x28,       NULL,           NULL },
+    { "PMAGIC",   W5500_PMAGIC,   1, 0x00, RW,     0x00,       NULL,           NULL },
+    { "PHAR",     W5500_PHAR,     6, 0x00, RW,     0,          NULL,           NULL },
+    { "PSID",     W5500_PSID,     2, 0x00, RW,     0x0000,     NULL,           NULL },
+    { "PMRU",     W5500_PMRU,     2, 0x00, RW,     0xffff,     NULL,           NULL },
+    { "UIPR",     W5500_UIPR,     4, 0xff, RO,     0,          NULL,           NULL },
+    { "UPORTR",   W5500_UPORTR,   2, 0xff, RO,     0x0000,     NULL,           NULL },
+    { "PHYCFGR",  W5500_PHYCFGR,  1, 0x07, RW,     0xb8,       phycfgr_value,  phycfgr_written },
+    { "VERSIONR", W5500_VERSIONR, 1, 0xff, RO,     VERSION,    versionr_value, NULL },
 };
 
 static const struct row socket_rows[] = {
-    { "Sn_MR",         W5500_SN_MR,         1, 0x00,   RW,     0x00, NULL,        NULL },
-    { "Sn_CR",         W5500_SN_CR,         1, 0x00,   RW,     0xff, sn_cr_value, sn_cr_written },
-    { "Sn_IR",         W5500_SN_IR,         1, 0x00,   W1C,    0xe0, NULL,        irq_written },
-    { "Sn_SR",         W5500_SN_SR,         1, 0x00,   RO,     0xff, sn_sr_value, NULL },
-    { "Sn_PORT",       W5500_SN_PORT,       2, 0x0000, RW,     0x00, NULL,        NULL },
-    { "Sn_DHAR",       W5500_SN_DHAR,       6, UINT64_C(0xffffffffffff), SHADOW, 0x00, NULL, NULL },
-    { "Sn_DIPR",       W5500_SN_DIPR,       4, 0,      SHADOW, 0x00, NULL,        NULL },
-    { "Sn_DPORT",      W5500_SN_DPORT,      2, 0x0000, SHADOW, 0x00, NULL,        NULL },
-    { "Sn_MSSR",       W5500_SN_MSSR,       2, 0x0000, SHADOW, 0x00, NULL,        NULL },
-    { "Sn_PROTO",      W5500_SN_PROTO,      1, 0x00,   RW,     0x00, NULL,        NULL },
-    { "Sn_TOS",        W5500_SN_TOS,        1, 0x00,   RW,     0x00, NULL,        NULL },
-    { "Sn_TTL",        W5500_SN_TTL,        1, 0x80,   RW,     0x00, NULL,        NULL },
-    { "Sn_RXBUF_SIZE", W5500_SN_RXBUF_SIZE, 1, 0x02,   RW,     0x00, NULL,        size_written },
-    { "Sn_TXBUF_SIZE", W5500_SN_TXBUF_SIZE, 1, 0x02,   RW,     0x00, NULL,        size_written },
-    { "Sn_TX_FSR",     W5500_SN_TX_FSR,     2, 0x0800, RO,     0xff, fsr_value,   NULL },
-    { "Sn_TX_RD",      W5500_SN_TX_RD,      2, 0x0000, RO,     0xff, tx_rd_value, NULL },
-    { "Sn_TX_WR",      W5500_SN_TX_WR,      2, 0x0000, SHADOW, 0x00, NULL,        NULL },
-    { "Sn_RX_RSR",     W5500_SN_RX_RSR,     2, 0x0000, RO,     0xff, rsr_value,   NULL },
-    { "Sn_RX_RD",      W5500_SN_RX_RD,      2, 0x0000, SHADOW, 0x00, NULL,        NULL },
-    { "Sn_RX_WR",      W5500_SN_RX_WR,      2, 0x0000, RO,     0xff, rx_wr_value, NULL },
-    { "Sn_IMR",        W5500_SN_IMR,        1, 0xff,   RW,     0x00, NULL,        irq_written },
-    { "Sn_FRAG",       W5500_SN_FRAG,       2, 0x4000, RW,     0x00, NULL,        NULL },
-    { "Sn_KPALVTR",    W5500_SN_KPALVTR,    1, 0x00,   RW,     0x00, NULL,        NULL },
+    { "Sn_MR",         W5500_SN_MR,         1, 0x00, RW,     0x00,       NULL,        NULL },
+    { "Sn_CR",         W5500_SN_CR,         1, 0xff, RW,     0x00,       sn_cr_value, sn_cr_written },
+    { "Sn_IR",         W5500_SN_IR,         1, 0xe0, W1C,    0x00,       NULL,        irq_written },
+    { "Sn_SR",         W5500_SN_SR,         1, 0xff, RO,     0x00,       sn_sr_value, NULL },
+    { "Sn_PORT",       W5500_SN_PORT,       2, 0x00, RW,     0x0000,     NULL,        NULL },
+    { "Sn_DHAR",       W5500_SN_DHAR,       6, 0x00, SHADOW, UINT64_C(0xffffffffffff), NULL, NULL },
+    { "Sn_DIPR",       W5500_SN_DIPR,       4, 0x00, SHADOW, 0,          NULL,        NULL },
+    { "Sn_DPORT",      W5500_SN_DPORT,      2, 0x00, SHADOW, 0x0000,     NULL,        NULL },
+    { "Sn_MSSR",       W5500_SN_MSSR,       2, 0x00, SHADOW, 0x0000,     NULL,        NULL },
+    { "Sn_PROTO",      W5500_SN_PROTO,      1, 0x00, RW,     0x00,       NULL,        NULL },
+    { "Sn_TOS",        W5500_SN_TOS,        1, 0x00, RW,     0x00,       NULL,        NULL },
+    { "Sn_TTL",        W5500_SN_TTL,        1, 0x00, RW,     0x80,       NULL,        NULL },
+    { "Sn_RXBUF_SIZE", W5500_SN_RXBUF_SIZE, 1, 0x00, RW,     0x02,       NULL,        size_written },
+    { "Sn_TXBUF_SIZE", W5500_SN_TXBUF_SIZE, 1, 0x00, RW,     0x02,       NULL,        size_written },
+    { "Sn_TX_FSR",     W5500_SN_TX_FSR,     2, 0xff, RO,     0x0800,     fsr_value,   NULL },
+    { "Sn_TX_RD",      W5500_SN_TX_RD,      2, 0xff, RO,     0x0000,     tx_rd_value, NULL },
+    { "Sn_TX_WR",      W5500_SN_TX_WR,      2, 0x00, SHADOW, 0x0000,     NULL,        NULL },
+    { "Sn_RX_RSR",     W5500_SN_RX_RSR,     2, 0xff, RO,     0x0000,     rsr_value,   NULL },
+    { "Sn_RX_RD",      W5500_SN_RX_RD,      2, 0x00, SHADOW, 0x0000,     NULL,        NULL },
+    { "Sn_RX_WR",      W5500_SN_RX_WR,      2, 0xff, RO,     0x0000,     rx_wr_value, NULL },
+    { "Sn_IMR",        W5500_SN_IMR,        1, 0x00, RW,     0xff,       NULL,        irq_written },
+    { "Sn_FRAG",       W5500_SN_FRAG,       2, 0x00, RW,     0x4000,     NULL,        NULL },
+    { "Sn_KPALVTR",    W5500_SN_KPALVTR,    1, 0x00, RW,     0x00,       NULL,        NULL },
 };
 /* clang-format on */
 
@@ -273,17 +274,13 @@ void w5500_regs_reset(struct w5500 *chip)
     }
 }
 
-static const struct w5500_socket *socket_of(const struct w5500 *chip, unsigned block)
-{
-    return is_socket_block(block) ? &chip->sockets[block >> BLOCK_SHIFT] : NULL;
-}
-
-/* The register that has the byte, whole; *@at is the byte's place in it. */
+/* The register that has the byte, whole. */
 static bool read_row(const struct w5500 *chip, unsigned block, uint16_t address,
                      const struct row **row, uint64_t *value)
 {
-    const struct w5500_socket *socket = socket_of(chip, block);
-    const uint8_t *regs = socket ? socket->regs : chip->common;
+    bool is_socket = is_socket_block(block);
+    const struct w5500_socket *socket = &chip->sockets[is_socket ? block >> BLOCK_SHIFT : 0];
+    const uint8_t *regs = is_socket ? socket->regs : chip->common;
 
     *row = find_row(block, address);
     if (!*row)
@@ -362,9 +359,9 @@ static void complain(struct w5500 *chip, unsigned block, uint16_t address, uint8
 /* Many drivers write a whole block back as they read it: that is no fault. */
 void w5500_regs_write(struct w5500 *chip, unsigned block, uint16_t address, uint8_t value)
 {
-    struct w5500_socket *socket =
-        is_socket_block(block) ? &chip->sockets[block >> BLOCK_SHIFT] : NULL;
-    uint8_t *regs = socket ? socket->regs : chip->common;
+    bool is_socket = is_socket_block(block);
+    struct w5500_socket *socket = &chip->sockets[is_socket ? block >> BLOCK_SHIFT : 0];
+    uint8_t *regs = is_socket ? socket->regs : chip->common;
     const struct row *row = find_row(block, address);
 
     if (!row || row->rights == W5500_RIGHTS_RO) {
@@ -378,7 +375,7 @@ void w5500_regs_write(struct w5500 *chip, unsigned block, uint16_t address, uint
         socket->written[address] = value;
     } else {
         regs[address] = (uint8_t)((regs[address] & row->kept) | (value & ~row->kept));
-        if (socket)
+        if (is_socket)
             socket->written[address] = regs[address];
     }
     if (row->written)

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "adapters/w5500/fake_host.h"
@@ -58,23 +59,30 @@ static int teardown(void **state)
     return 0;
 }
 
+static uint64_t next_number(char **rest, int base)
+{
+    return strtoull(strsep(rest, ","), NULL, base);
+}
+
 /* False: there is none any more. */
 static bool next_line(FILE *file, struct line *line)
 {
-    char text[LINE_MAX], block[NAME_MAX], rights[NAME_MAX];
-    unsigned long reset;
-    unsigned writable;
+    char text[LINE_MAX], *rest = text;
+    const char *rights;
 
     do {
         if (!fgets(text, sizeof(text), file))
             return false;
     } while (text[0] == '#');
-    assert_int_equal(sscanf(text, "%15[^,],%x,%15[^,],%u,%lx,%15[^,],%x", block, &line->address,
-                            line->name, &line->width, &reset, rights, &writable),
-                     7);
-    line->is_socket = strcmp(block, "socket") == 0;
-    line->reset = reset;
-    line->writable = (uint8_t)writable;
+    line->is_socket = strcmp(strsep(&rest, ","), "socket") == 0;
+    line->address = (unsigned)next_number(&rest, 16);
+    assert_non_null(rest);
+    (void)snprintf(line->name, sizeof(line->name), "%s", strsep(&rest, ","));
+    line->width = (unsigned)next_number(&rest, 10);
+    line->reset = next_number(&rest, 16);
+    rights = strsep(&rest, ",");
+    assert_non_null(rest);
+    line->writable = (uint8_t)next_number(&rest, 16);
     for (int i = 0; i < ARRAY_LEN(rights_names); i++) {
         if (strcmp(rights, rights_names[i]) == 0)
             line->rights = (enum w5500_rights)i;

@@ -185,9 +185,10 @@ static void check_sizes(struct w5500 *chip)
     for (int i = 0; i < ARRAY_LEN(names); i++) {
         size_t sum = w5500_mem_sum(chip, (uint16_t)(W5500_SN_RXBUF_SIZE + i));
 
-        if (sum > W5500_MEMORY)
+        if (sum > W5500_MEMORY) {
             w5500_fault(chip, "%s: %zu KB in all sockets, and there are 16", names[i],
                         sum / W5500_KB);
+        }
     }
 }
 
@@ -224,9 +225,10 @@ static void do_open(struct w5500_socket *socket)
     w5500_irq_update(socket->chip);
     commit_destination(socket);
     socket->status = opened(socket);
-    if (socket->status == W5500_STATUS_CLOSED)
+    if (socket->status == W5500_STATUS_CLOSED) {
         w5500_fault(socket->chip, "socket %u: OPEN with mode 0x%02x, which it does not have",
                     socket->index, socket->mode);
+    }
     if (socket->status == W5500_STATUS_UDP && socket->mode & W5500_SN_MR_MULTI)
         w5500_igmp_join(socket);
 }
@@ -273,9 +275,10 @@ static void send(struct w5500_socket *socket, bool has_mac)
     }
     w5500_regs_commit(socket, W5500_SN_TX_WR);
     used = (uint16_t)(tx_wr(socket) - socket->tx_ack);
-    if (used > socket->tx_size)
+    if (used > socket->tx_size) {
         w5500_fault(socket->chip, "socket %u: Sn_TX_WR 0x%04x is beyond Sn_TX_FSR", socket->index,
                     tx_wr(socket));
+    }
     commit_destination(socket);
     if (!is_datagram(socket->status) && socket->status != W5500_STATUS_MACRAW) {
         w5500_tcp_send(socket);
@@ -313,9 +316,10 @@ static void do_recv(struct w5500_socket *socket)
     uint16_t before = w5500_mem_rx_len(socket);
 
     w5500_regs_commit(socket, W5500_SN_RX_RD);
-    if (w5500_mem_rx_len(socket) > before)
+    if (w5500_mem_rx_len(socket) > before) {
         w5500_fault(socket->chip, "socket %u: Sn_RX_RD 0x%04x is beyond Sn_RX_WR", socket->index,
                     w5500_get16(socket->regs + W5500_SN_RX_RD));
+    }
     if (w5500_sock_protocol(socket) == W5500_PROTOCOL_TCP)
         w5500_tcp_recv(socket);
     if (socket->chip->config.quirks.recv_relatch && w5500_mem_rx_len(socket))

@@ -108,9 +108,10 @@ void w5500_select(struct w5500 *chip, bool is_selected)
         w5500_sock_time_passed(chip);
         return;
     }
-    if (spi->header_len > 0 && spi->header_len < HEADER_LEN)
+    if (spi->header_len > 0 && spi->header_len < HEADER_LEN) {
         w5500_fault(chip, "SCSn rose within a frame's header, after %u of 3 bytes",
                     spi->header_len);
+    }
     end_frame(chip);
 }
 

@@ -94,9 +94,10 @@ static void set_reset(struct w5500 *chip, bool level)
     w5500_reset(chip);
     w5500_spi_reset(chip);
     if (level) {
-        if (held_us < RSTN_LOW_US)
+        if (held_us < RSTN_LOW_US) {
             w5500_fault(chip, "RSTn was low for %u us; it needs %d", (unsigned)held_us,
                         RSTN_LOW_US);
+        }
         chip->is_locking = true;
         w5500_phy_start(chip);
     } else {
@@ -110,9 +111,10 @@ void w5500_selected(struct w5500 *chip)
     if (!chip->is_locking || !chip->is_running)
         return;
     chip->is_locking = false;
-    if (chip->config.clock->now_us - chip->reset_us < PLL_LOCK_US)
+    if (chip->config.clock->now_us - chip->reset_us < PLL_LOCK_US) {
         w5500_fault(chip, "SPI within %d ms of RSTn: the PLL has not locked",
                     PLL_LOCK_US / US_PER_MS);
+    }
 }
 
 /* ---- pins ----------------------------------------------------------------------------------- */
