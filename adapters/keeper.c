@@ -231,12 +231,20 @@ int keeper_add_link(struct keeper *keeper, const struct keeper_link *link, struc
                        *reply.text ? reply.text : strerror(-rc));
     else
         (void)snprintf(made->peer, sizeof(made->peer), "%.15s", reply.text);
+    made->leg_place = reply.leg_place;
     return rc;
 }
 
 int keeper_set_link(struct keeper *keeper, int place, bool is_up)
 {
     const struct request request = { .kind = REQUEST_SET_LINK, .place = place, .is_up = is_up };
+
+    return ask_number(keeper, &request);
+}
+
+int keeper_set_half(struct keeper *keeper, int place, bool is_up)
+{
+    const struct request request = { .kind = REQUEST_SET_HALF, .place = place, .is_up = is_up };
 
     return ask_number(keeper, &request);
 }

@@ -11,7 +11,9 @@
  *
  * A network of its own is a namespace with a bridge, "lab", and for each link a namespace of its
  * own, its place: it hangs on the bridge or in the network that the keeper came from by a veth pair,
- * or is a TAP device. Without root they lie in a user namespace (user_namespaces(7)).
+ * or is a TAP device. Without root they lie in a user namespace (user_namespaces(7)). A pair can't be
+ * opened to look at what goes through; a link into the network that the keeper came from may be
+ * split: two pairs, which a bridge of their own joins, in a place where there is nothing else.
  *
  * Nothing is left behind. The keeper ends when its parent does, and with it go the namespaces that
  * it has made, the links in them, and the links' other ends, wherever those are. What it has given
@@ -78,11 +80,13 @@ struct keeper_link {
     uint8_t mac[BOARD_MAC_LEN]; /* all 0: made up */
     unsigned mtu;               /* 0: 1500 */
     bool is_unplugged;          /* at first */
+    bool is_split;              /* KEEPER_END_HOST: in two, so that it can be diverted */
 };
 
 /* What became of it. */
 struct keeper_made {
     char peer[IFNAMSIZ];      /* KEEPER_END_HOST: how the other end is called */
+    int leg_place;            /* of one that is split: where keeper_leg() is */
     int tap_fd;               /* KEEPER_END_TAP: the caller's from now on; else -1 */
     char why[KEEPER_WHY_MAX]; /* for people, when it was not made */
 };
@@ -91,8 +95,14 @@ struct keeper_made {
 int keeper_add_link(struct keeper *keeper, const struct keeper_link *link,
                     struct keeper_made *made);
 
-/* Plug the link of @place in or out, at its other end. 0 or -errno. */
+/*
+ * Plug the link of @place in or out, at its other end. 0 or -errno. One that is split is so for who
+ * is at the other end; its adapter's half is plugged by keeper_set_half(), which has to follow what
+ * becomes of the interface keeper_leg(), at the place that keeper_add_link() named.
+ */
 int keeper_set_link(struct keeper *keeper, int place, bool is_up);
+int keeper_set_half(struct keeper *keeper, int place, bool is_up);
+void keeper_leg(int place, char ifname[IFNAMSIZ]);
 
 /*
  * Make @address the one that the link of @place has, with its routes, and take away what it had. Of
@@ -103,10 +113,10 @@ int keeper_set_address(struct keeper *keeper, int place, const char *ifname,
                        const struct board_address *address, char why[KEEPER_WHY_MAX]);
 
 /*
- * Take the link of @place off the lab's bridge, or put it back: its frames then go only where
- * somebody carries them, between the interfaces that keeper_ends() names, at KEEPER_HOME. While it
- * is off, frames are as on a cable: no larger than the MTU, with their checksums. 0 or -errno;
- * -EOPNOTSUPP: its other end is elsewhere.
+ * Take the link of @place off its bridge, the lab's or its own, or put it back: its frames then go
+ * only where somebody carries them, between the interfaces that keeper_ends() names, at the place
+ * that is the result. While it is off, frames are as on a cable: no larger than the MTU, with their
+ * checksums. Else -errno; -EOPNOTSUPP: it is on no bridge.
  */
 int keeper_divert(struct keeper *keeper, int place, bool is_off);
 

@@ -106,6 +106,17 @@ int child_add_place(struct child *child)
     return 0;
 }
 
+/*
+ * Bridges here pass on what comes, also what is broken: where the module br_netfilter is loaded,
+ * they ask netfilter, which drops that, and takes its time.
+ */
+void child_free_bridges(void)
+{
+    (void)child_write_file("/proc/sys/net/bridge/bridge-nf-call-iptables", "0");
+    (void)child_write_file("/proc/sys/net/bridge/bridge-nf-call-ip6tables", "0");
+    (void)child_write_file("/proc/sys/net/bridge/bridge-nf-call-arptables", "0");
+}
+
 int child_begin(struct child *child, const struct beginning *beginning, struct reply *reply)
 {
     return beginning->path ? enter(child, beginning->path) : child_make(child, beginning, reply);
@@ -141,6 +152,8 @@ static int answer(struct child *child, const struct request *request, struct rep
         return child_add_link(child, &request->link, reply, made);
     case REQUEST_SET_LINK:
         return child_set_link(child, request->place, request->is_up);
+    case REQUEST_SET_HALF:
+        return child_set_half(child, request->place, request->is_up);
     case REQUEST_SET_ADDRESS:
         return child_set_address(child, request->place, &request->link, reply);
     case REQUEST_SET_MAC:

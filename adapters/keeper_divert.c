@@ -15,16 +15,15 @@ void keeper_ends(int place, char link_end[IFNAMSIZ], char bridge_end[IFNAMSIZ])
 }
 
 /* Ports of a bridge that is down: no other host on them answers what is meant for somebody else. */
-static int find_void(struct child *child)
+static int find_void(struct place *yard)
 {
-    struct netlink_maker *maker = child->places[KEEPER_HOME].maker;
-    int rc = child->void_ifindex;
+    int rc = yard->void_ifindex;
 
     if (rc)
         return rc;
-    rc = netlink_add_bridge(maker, VOID, false);
+    rc = netlink_add_bridge(yard->maker, VOID, false);
     if (rc == 0)
-        rc = child->void_ifindex = netlink_index(maker, VOID);
+        rc = yard->void_ifindex = netlink_index(yard->maker, VOID);
     return rc;
 }
 
@@ -35,59 +34,61 @@ static int find_void(struct child *child)
  */
 static int divert(struct child *child, int place)
 {
-    const struct place *home = &child->places[KEEPER_HOME];
+    const struct place *link = &child->places[place];
+    struct place *yard = &child->places[link->yard];
     char port[IFNAMSIZ], far[IFNAMSIZ], near[IFNAMSIZ];
     const struct netlink_veth pair = { .near_name = near,
-                                       .near_master = home->ifindex,
+                                       .near_master = link->bridge_ifindex,
                                        .near_is_up = true,
                                        .far_name = far,
-                                       .far_netns = home->netns };
-    int nowhere = find_void(child), rc = nowhere < 0 ? nowhere : 0;
+                                       .far_netns = yard->netns,
+                                       .mtu = link->mtu };
+    int nowhere = find_void(yard), rc = nowhere < 0 ? nowhere : 0;
 
     keeper_ends(place, port, far);
     (void)snprintf(near, sizeof(near), "near%d", place);
     if (rc == 0)
-        rc = netlink_add_veth(home->maker, &pair);
+        rc = netlink_add_veth(yard->maker, &pair);
     if (rc == 0)
         rc = netlink_set_offloads(near, false);
     if (rc == 0) {
-        int ifindex = netlink_index(home->maker, far);
+        int ifindex = netlink_index(yard->maker, far);
 
-        rc = netlink_set_master(home->maker, ifindex, nowhere);
+        rc = netlink_set_master(yard->maker, ifindex, nowhere);
         if (rc == 0)
-            rc = netlink_set_up(home->maker, ifindex, true);
+            rc = netlink_set_up(yard->maker, ifindex, true);
     }
-    return rc < 0 ? rc
-                  : netlink_set_master(home->maker, child->places[place].port_ifindex, nowhere);
+    return rc < 0 ? rc : netlink_set_master(yard->maker, link->port_ifindex, nowhere);
 }
 
 static int rejoin(struct child *child, int place)
 {
-    const struct place *home = &child->places[KEEPER_HOME];
+    const struct place *link = &child->places[place];
+    struct netlink_maker *maker = child->places[link->yard].maker;
     char port[IFNAMSIZ], far[IFNAMSIZ];
-    int rc = netlink_set_master(home->maker, child->places[place].port_ifindex, home->ifindex);
+    int rc = netlink_set_master(maker, link->port_ifindex, link->bridge_ifindex);
     int ifindex;
 
     keeper_ends(place, port, far);
-    ifindex = netlink_index(home->maker, far);
-    return rc < 0 ? rc : ifindex < 0 ? ifindex : netlink_remove_link(home->maker, ifindex);
+    ifindex = netlink_index(maker, far);
+    return rc < 0 ? rc : ifindex < 0 ? ifindex : netlink_remove_link(maker, ifindex);
 }
 
 int child_set_diverted(struct child *child, int place, bool is_off)
 {
-    const struct place *home = &child->places[KEEPER_HOME];
+    const struct place *link = &child->places[place];
     int rc;
 
-    if (place == KEEPER_HOME || child->places[place].port_maker != home->maker)
+    if (place == KEEPER_HOME || !link->bridge_ifindex)
         return -EOPNOTSUPP;
     rc = child_go(child, place);
     if (rc == 0)
-        rc = netlink_set_offloads(child->places[place].ifname, !is_off);
+        rc = netlink_set_offloads(link->ifname, !is_off);
     if (rc == 0)
-        rc = child_go(child, KEEPER_HOME);
+        rc = child_go(child, link->yard);
     if (rc == 0)
         rc = is_off ? divert(child, place) : rejoin(child, place);
     if (rc < 0 && is_off)
         (void)rejoin(child, place);
-    return rc;
+    return rc < 0 ? rc : link->yard;
 }

@@ -232,18 +232,21 @@ static int find_ends(struct place *place, struct netlink_maker *port_maker)
     return rc < 0 ? rc : 0;
 }
 
-static int hang_on_lab(struct child *child, struct place *place, const struct keeper_link *link)
+/* Its port is on that bridge of that place. */
+static int hang_on_bridge(struct child *child, struct place *place, const struct keeper_link *link,
+                          int yard, int bridge)
 {
-    const struct place *home = &child->places[KEEPER_HOME];
+    struct netlink_maker *maker = child->places[yard].maker;
     struct netlink_veth veth = veth_of(link, place);
     char port[IFNAMSIZ];
     int rc;
 
     (void)snprintf(port, sizeof(port), "port%d", (int)(place - child->places));
+    place->yard = yard;
     veth.near_name = port;
-    veth.near_master = home->ifindex;
-    rc = netlink_add_veth(home->maker, &veth);
-    return rc < 0 ? rc : find_ends(place, home->maker);
+    veth.near_master = place->bridge_ifindex = bridge;
+    rc = netlink_add_veth(maker, &veth);
+    return rc < 0 ? rc : find_ends(place, maker);
 }
 
 /* The number of a bridge of the network that the keeper came from; 0: none is wanted. */
@@ -259,27 +262,111 @@ static int find_bridge(struct child *child, const char *bridge, struct reply *re
     return rc < 0 ? refuse(reply, rc, "bridge=%s is no bridge", bridge) : rc;
 }
 
-static int hang_on_host(struct child *child, struct place *place, const struct keeper_link *link,
-                        struct reply *reply)
+/* A pair whose near end is in the network that the keeper came from. */
+static int reach_host(struct child *child, struct netlink_veth *veth,
+                      const struct keeper_link *link, struct reply *reply)
 {
-    struct netlink_veth veth = veth_of(link, place);
     int rc;
 
-    veth.near_name = *link->peer ? link->peer : MADE_UP_NAME;
-    veth.near_master = find_bridge(child, link->bridge, reply);
-    if (veth.near_master < 0)
-        return veth.near_master;
-    rc = netlink_add_veth(child->origin, &veth);
+    veth->near_name = *link->peer ? link->peer : MADE_UP_NAME;
+    veth->near_master = find_bridge(child, link->bridge, reply);
+    if (veth->near_master < 0)
+        return veth->near_master;
+    rc = netlink_add_veth(child->origin, veth);
     if (rc == -EEXIST)
         return refuse(reply, rc, "peer=%s: this machine has an interface of that name", link->peer);
     if (rc == -EPERM)
         return refuse(reply, rc,
                       "a veth reaches into this machine's network, which takes root (or "
                       "to be run by unshare -rn)");
-    if (rc < 0)
-        return refuse(reply, rc, "the veth pair can't be made: %s", strerror(-rc));
-    rc = find_ends(place, child->origin);
+    return rc < 0 ? refuse(reply, rc, "the veth pair can't be made: %s", strerror(-rc)) : 0;
+}
+
+static int hang_on_host(struct child *child, struct place *place, const struct keeper_link *link,
+                        struct reply *reply)
+{
+    struct netlink_veth veth = veth_of(link, place);
+    int rc = reach_host(child, &veth, link, reply);
+
+    if (rc == 0)
+        rc = find_ends(place, child->origin);
     return rc < 0 ? rc : netlink_name(child->origin, place->port_ifindex, reply->text);
+}
+
+/*
+ * Where bridges are wires between two: nobody has an address there, who would answer what is meant
+ * for somebody else. The child is there afterwards.
+ */
+static int go_to_wires(struct child *child)
+{
+    int rc;
+
+    if (child->wires)
+        return child_go(child, child->wires);
+    rc = child_add_place(child);
+    if (rc < 0)
+        return rc;
+    child->wires = child->here;
+    child_free_bridges();
+    /* an interface would say so, by IPv6, when it comes up; where IPv6 is off, it does not anyway */
+    (void)child_write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+    return 0;
+}
+
+/* Its number, or -errno. */
+static int add_wire(const struct child *child, int number)
+{
+    struct netlink_maker *maker = child->places[child->wires].maker;
+    char ifname[IFNAMSIZ];
+    int rc;
+
+    (void)snprintf(ifname, sizeof(ifname), "wire%d", number);
+    rc = netlink_add_bridge(maker, ifname, true);
+    return rc < 0 ? rc : netlink_index(maker, ifname);
+}
+
+void keeper_leg(int place, char ifname[IFNAMSIZ])
+{
+    (void)snprintf(ifname, IFNAMSIZ, "leg%d", place);
+}
+
+/* What leads from the wire to the host. */
+static int add_leg(struct child *child, struct place *place, const struct keeper_link *link,
+                   struct reply *reply)
+{
+    const struct place *wires = &child->places[child->wires];
+    char leg[IFNAMSIZ];
+    struct netlink_veth veth = {
+        .near_is_up = true, .far_name = leg, .far_netns = wires->netns, .mtu = link->mtu
+    };
+    int rc;
+
+    keeper_leg((int)(place - child->places), leg);
+    rc = reach_host(child, &veth, link, reply);
+    if (rc == 0)
+        rc = place->leg_ifindex = netlink_index(wires->maker, leg);
+    if (rc >= 0)
+        rc = netlink_set_master(wires->maker, place->leg_ifindex, place->bridge_ifindex);
+    if (rc == 0 && !link->is_unplugged)
+        rc = netlink_set_up(wires->maker, place->leg_ifindex, true);
+    if (rc == 0)
+        rc = netlink_veth_peer(wires->maker, place->leg_ifindex);
+    return rc < 0 ? rc : netlink_name(child->origin, rc, reply->text);
+}
+
+static int hang_on_wire(struct child *child, struct place *place, const struct keeper_link *link,
+                        struct reply *reply)
+{
+    int number = (int)(place - child->places), rc = go_to_wires(child), wire;
+
+    if (rc < 0)
+        return rc;
+    wire = add_wire(child, number);
+    rc = wire < 0 ? wire : hang_on_bridge(child, place, link, child->wires, wire);
+    if (rc == 0)
+        rc = add_leg(child, place, link, reply);
+    reply->leg_place = child->wires;
+    return rc;
 }
 
 static int hang_on_tap(struct child *child, struct place *place, const struct keeper_link *link,
@@ -305,9 +392,10 @@ static int hang(struct child *child, struct place *place, const struct keeper_li
 {
     switch (link->end) {
     case KEEPER_END_LAB:
-        return hang_on_lab(child, place, link);
+        return hang_on_bridge(child, place, link, KEEPER_HOME, child->places[KEEPER_HOME].ifindex);
     case KEEPER_END_HOST:
-        return hang_on_host(child, place, link, reply);
+        return link->is_split ? hang_on_wire(child, place, link, reply)
+                              : hang_on_host(child, place, link, reply);
     case KEEPER_END_TAP:
         return hang_on_tap(child, place, link, reply, made);
     }
@@ -324,6 +412,7 @@ int child_add_link(struct child *child, const struct keeper_link *link, struct r
     if (rc < 0)
         return rc;
     memcpy(place->ifname, link->ifname, sizeof(place->ifname));
+    place->mtu = link->mtu;
     rc = hang(child, place, link, reply, made);
     if (rc == 0)
         rc = netlink_set_up(place->maker, place->ifindex, true);
@@ -336,8 +425,18 @@ int child_set_link(struct child *child, int place_number, bool is_up)
 {
     const struct place *place = &child->places[place_number];
 
+    if (place->leg_ifindex)
+        return netlink_set_up(place->port_maker, place->leg_ifindex, is_up);
     return place->port_maker ? netlink_set_up(place->port_maker, place->port_ifindex, is_up)
                              : -EINVAL;
+}
+
+int child_set_half(struct child *child, int place_number, bool is_up)
+{
+    const struct place *place = &child->places[place_number];
+
+    return place->leg_ifindex ? netlink_set_up(place->port_maker, place->port_ifindex, is_up)
+                              : -EINVAL;
 }
 
 int child_set_mac(struct child *child, int place_number, const struct keeper_link *link)

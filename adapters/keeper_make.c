@@ -81,7 +81,10 @@ static int add_bridge(struct child *child, const struct keeper_network *network)
 {
     struct netlink_maker *maker = child->places[KEEPER_HOME].maker;
     struct netlink_address address = { .ip = network->bridge, .prefix_len = network->prefix_len };
-    int rc = netlink_add_bridge(maker, KEEPER_BRIDGE, true);
+    int rc;
+
+    child_free_bridges();
+    rc = netlink_add_bridge(maker, KEEPER_BRIDGE, true);
 
     if (rc < 0)
         return rc;

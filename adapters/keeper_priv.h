@@ -7,6 +7,7 @@ enum request_kind {
     REQUEST_SOCKET,
     REQUEST_ADD_LINK,
     REQUEST_SET_LINK,
+    REQUEST_SET_HALF,
     REQUEST_SET_ADDRESS,
     REQUEST_SET_MAC,
     REQUEST_SET_TAP,
@@ -25,6 +26,7 @@ struct request {
 /* With a descriptor where one was asked for. The first one says whether the keeper is ready. */
 struct reply {
     int rc;
+    int leg_place;
     char text[KEEPER_WHY_MAX]; /* why not, or a name */
 };
 
@@ -51,6 +53,11 @@ struct place {
     int ifindex;
     struct netlink_maker *port_maker; /* works where the other end is; NULL: there is none */
     int port_ifindex;
+    int yard;                   /* place where the port is on a bridge ... */
+    int bridge_ifindex;         /* ... this one; 0: on none */
+    int leg_ifindex;            /* of a split link, there, too; 0: it is not split */
+    unsigned mtu;               /* 0: 1500 */
+    int void_ifindex;           /* of a yard, see keeper_divert.c; 0: none yet */
     struct board_address given; /* what its link has from us */
     int forward_to;             /* a place; 0: nowhere */
 };
@@ -60,8 +67,8 @@ struct child {
     struct netlink_maker *origin; /* works in the network that the keeper came from */
     struct place places[KEEPER_PLACES_MAX];
     int places_count;
-    int here;         /* place that the child is in */
-    int void_ifindex; /* see keeper_divert.c; 0: none yet */
+    int here;  /* place that the child is in */
+    int wires; /* place of the bridges of split links; 0: none yet */
 };
 
 /* Enter or make what @beginning says. 0 or -errno, of what is made with the reason in @reply. */
@@ -74,6 +81,7 @@ void child_serve(struct child *child);
 int child_go(struct child *child, int place);
 int child_add_place(struct child *child);
 int child_write_file(const char *path, const char *text);
+void child_free_bridges(void); /* where the child is */
 
 /* keeper_make.c */
 int child_make(struct child *child, const struct beginning *beginning, struct reply *reply);
@@ -82,6 +90,7 @@ int child_make(struct child *child, const struct beginning *beginning, struct re
 int child_add_link(struct child *child, const struct keeper_link *link, struct reply *reply,
                    int *made);
 int child_set_link(struct child *child, int place, bool is_up);
+int child_set_half(struct child *child, int place, bool is_up);
 int child_set_address(struct child *child, int place, const struct keeper_link *link,
                       struct reply *reply);
 int child_set_mac(struct child *child, int place, const struct keeper_link *link);

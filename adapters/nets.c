@@ -120,7 +120,8 @@ static struct keeper_link link_of(const struct nets *nets, enum adapter_id id)
                                                                        : KEEPER_END_TAP,
                                 .address = slot->address,
                                 .mtu = slot->mtu,
-                                .is_unplugged = slot->starts_down };
+                                .is_unplugged = slot->starts_down,
+                                .is_split = slot->binding == BINDING_VETH && slot->expects_rules };
 
     (void)snprintf(link.ifname, sizeof(link.ifname), "%s", adapter_name(id));
     memcpy(link.peer, slot->peer, sizeof(link.peer));
@@ -146,6 +147,9 @@ static int hang(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
     link->keeper = nets->own;
     link->place = place;
     link->is_made = true;
+    link->is_split = wanted.is_split;
+    link->leg_place = made.leg_place;
+    link->is_half_up = !wanted.is_unplugged;
     link->address = wanted.address;
     link->tap_fds[1] = made.tap_fd;
     if (!*wanted.peer)
@@ -350,6 +354,35 @@ static int lay_cable(struct net_link *link, struct loop *loop)
     return rc;
 }
 
+static int open_at_leg(void *ctx, int domain, int type, int protocol)
+{
+    const struct net_link *link = ctx;
+
+    return keeper_socket(link->keeper, link->leg_place, domain, type, protocol);
+}
+
+static void on_leg(void *ctx)
+{
+    nets_follow_leg(ctx);
+}
+
+/* 0 or -errno. */
+static int watch_leg(struct net_link *link, struct loop *loop)
+{
+    struct netlink_config config = {
+        .loop = loop, .open = open_at_leg, .open_ctx = link, .changed = on_leg, .changed_ctx = link
+    };
+    int rc;
+
+    if (!link->is_split)
+        return 0;
+    keeper_leg(link->place, config.ifname);
+    rc = netlink_open(&link->leg, &config);
+    if (rc == 0)
+        nets_follow_leg(link);
+    return rc;
+}
+
 static int plug(struct nets *nets, enum adapter_id id, const struct adapter_info *host)
 {
     const struct board_slot *slot = &nets->board->slots[id];
@@ -374,7 +407,7 @@ static int plug(struct nets *nets, enum adapter_id id, const struct adapter_info
     link->adapter = posix_adapter_new(&config);
     link->adapter->limits = slot->limits;
     net_register(&device->net, link->adapter, id);
-    rc = link->tap_fds[0] >= 0 ? lay_cable(link, &device->loop) : 0;
+    rc = link->tap_fds[0] >= 0 ? lay_cable(link, &device->loop) : watch_leg(link, &device->loop);
     if (rc == 0 && (link->keeper || *config.ifname))
         rc = posix_watch_link(link->adapter);
     if (rc == 0 && has_address(&link->address))
@@ -437,6 +470,9 @@ void nets_unplug(struct nets *nets)
         if (nets->net_links[id].cable)
             tap_cable_close(nets->net_links[id].cable);
         nets->net_links[id].cable = NULL;
+        if (nets->net_links[id].leg)
+            netlink_close(nets->net_links[id].leg);
+        nets->net_links[id].leg = NULL;
         nets->net_links[id].adapter = NULL;
     }
 }
@@ -482,23 +518,32 @@ bool nets_has_frames(const struct nets *nets, enum adapter_id id)
     return nets->net_links[id].keeper && *nets_ifname(nets, id);
 }
 
+/* The near end of the cable is the host's. */
+static int divert_cable(struct tap_cable *cable, struct nets_end ends[NETS_ENDS])
+{
+    ends[0].ifname[0] = ends[1].ifname[0] = '\0';
+    return tap_cable_lend(cable, &ends[1].fd, &ends[0].fd);
+}
+
 int nets_divert(struct nets *nets, enum adapter_id id, struct nets_end ends[NETS_ENDS])
 {
     const int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
     const struct net_link *link = &nets->net_links[id];
-    int rc;
+    int yard;
 
     if (!net_link_is_ours(link))
         return -EOPNOTSUPP;
-    rc = keeper_divert(link->keeper, link->place, true);
-    if (rc < 0)
-        return rc;
+    if (link->cable)
+        return divert_cable(link->cable, ends);
+    yard = keeper_divert(link->keeper, link->place, true);
+    if (yard < 0)
+        return yard;
     keeper_ends(link->place, ends[0].ifname, ends[1].ifname);
     for (int i = 0; i < NETS_ENDS; i++) {
-        ends[i].fd = keeper_socket(link->keeper, KEEPER_HOME, AF_PACKET, SOCK_RAW | flags, 0);
-        if (ends[i].fd >= 0)
+        int rc = ends[i].fd = keeper_socket(link->keeper, yard, AF_PACKET, SOCK_RAW | flags, 0);
+
+        if (rc >= 0)
             continue;
-        rc = ends[i].fd;
         while (i-- > 0)
             close(ends[i].fd);
         nets_rejoin(nets, id);
@@ -509,5 +554,10 @@ int nets_divert(struct nets *nets, enum adapter_id id, struct nets_end ends[NETS
 
 void nets_rejoin(struct nets *nets, enum adapter_id id)
 {
-    (void)keeper_divert(nets->net_links[id].keeper, nets->net_links[id].place, false);
+    const struct net_link *link = &nets->net_links[id];
+
+    if (link->cable)
+        tap_cable_resume(link->cable);
+    else
+        (void)keeper_divert(link->keeper, link->place, false);
 }

@@ -23,6 +23,7 @@ struct device;
 struct dhcp;
 struct dhcpd;
 struct keeper;
+struct netlink;
 struct tap_cable;
 
 /* One adapter's. */
@@ -40,6 +41,9 @@ struct net_link {
     struct board_address address; /* that it was given */
     int ifindex;                  /* of what it was given to; 0: nothing was */
     char peer[IFNAMSIZ];          /* the other end of a veth, when its name was made up */
+    bool is_split, is_half_up;    /* keeper_set_half() */
+    int leg_place;                /* place of keeper_leg() */
+    struct netlink *leg;          /* what becomes of it; NULL: nobody listens */
     int tap_fds[NETS_ENDS];       /* until it is plugged; -1: none */
     struct tap_cable *cable;
     struct dhcp *dhcp;   /* asks for its address; NULL: nobody does */
@@ -112,10 +116,13 @@ int nets_lease(struct nets *nets, enum adapter_id id, const struct board_address
 /* Is the adapter an interface with frames of its own, and not a part of the host's network? */
 bool nets_has_frames(const struct nets *nets, enum adapter_id id);
 
-/* Where frames come out: a packet(7) socket, not yet bound, and the interface to bind it to. */
+/*
+ * Where frames come out: a packet(7) socket, not yet bound, and the interface to bind it to; or a TAP
+ * device.
+ */
 struct nets_end {
     int fd;
-    char ifname[IFNAMSIZ];
+    char ifname[IFNAMSIZ]; /* "": @fd is a TAP device's */
 };
 
 /*

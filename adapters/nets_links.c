@@ -17,10 +17,30 @@ static struct net_link *link_at(struct nets *nets, enum adapter_id id)
     return link->adapter ? link : NULL;
 }
 
+/* Is it on, and the cable in? */
+static bool is_plugged_in(const struct net_link *link)
+{
+    return !link->is_off && !link->is_unplugged && !link->is_asleep;
+}
+
+void nets_follow_leg(struct net_link *link)
+{
+    struct adapter_info unused = { 0 };
+    struct netlink_state state;
+    bool is_up;
+
+    if (!link->leg || link->is_lost)
+        return;
+    netlink_read(link->leg, &state, &unused);
+    is_up = state.has_carrier && is_plugged_in(link);
+    if (is_up != link->is_half_up && keeper_set_half(link->keeper, link->place, is_up) == 0)
+        link->is_half_up = is_up;
+}
+
 /* Up while it is on and the cable is in. */
 static int apply(struct net_link *link)
 {
-    bool is_up = !link->is_off && !link->is_unplugged && !link->is_asleep;
+    bool is_up = is_plugged_in(link);
     int rc = 0;
 
     if (link->is_lost)
@@ -31,6 +51,7 @@ static int apply(struct net_link *link)
         rc = keeper_set_link(link->keeper, link->place, is_up);
     else
         posix_hold_link(link->adapter, !is_up);
+    nets_follow_leg(link);
     posix_look_at_link(link->adapter);
     return rc;
 }

@@ -29,6 +29,9 @@ int nets_serve_dhcp(struct nets *nets, enum adapter_id id, bool is_on);
 int nets_serve_lab(struct nets *nets, const struct endpoint dns[], size_t dns_count);
 void nets_forget_lab(struct nets *nets);
 
+/* Of a link that is split: let its adapter see what its other end sees. */
+void nets_follow_leg(struct net_link *link);
+
 /* Is there a place on whose link things can be changed? */
 bool net_link_is_ours(const struct net_link *link);
 

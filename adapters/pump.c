@@ -2,16 +2,11 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "adapters/frame_io.h"
 #include "emu/adapter.h"
 #include "emu/frame.h"
 #include "emu/impair_flow.h"
@@ -23,18 +18,9 @@
 #include "emu/util.h"
 #include "emu/vclock.h"
 
-#define RING_LEN     (8 * 1024 * 1024)
-#define BLOCK_LEN    (64 * 1024)
-#define SLOT_LEN_MIN 2048
-#define SLOT_EXTRA   256 /* what the kernel puts before a frame, and Ethernet's header */
-#define TAG_LEN      4   /* IEEE 802.1Q */
-#define MACS_LEN     12
-#define READS_MAX    256 /* frames of one end in a turn */
-#define BATCH_MAX    64  /* frames in one system call */
-#define SPARE_MAX    4096
-#define US_PER_S     1000000
-#define NS_PER_US    1000
-#define BITS_A_BYTE  8
+#define READS_MAX   256 /* frames of one end in a turn */
+#define SPARE_MAX   4096
+#define BITS_A_BYTE 8
 
 /* A frame on its way. */
 struct pump_packet {
@@ -48,13 +34,12 @@ struct pump_packet {
 /* Where frames come from in one direction, and where they leave in the other. */
 struct pump_end {
     struct pump *pump;
+    struct frame_io io;
     struct loop_fd source;
     enum impair_direction direction; /* of what comes in here */
-    uint8_t *ring;
-    size_t slot_len, slots_count, slot;
-    uint64_t last_us;        /* when the last frame came in here */
-    struct impair_line line; /* of what came in here */
-    size_t line_len;         /* bytes */
+    uint64_t last_us;                /* when the last frame came in here */
+    struct impair_line line;         /* of what came in here */
+    size_t line_len;                 /* bytes */
 };
 
 struct pump {
@@ -116,43 +101,26 @@ static void put(struct pump_end *end, struct pump_packet *packet, uint64_t at_us
     impair_line_put(&end->line, &packet->item, at_us, is_late);
 }
 
-static void send_batch(const struct pump_end *end, struct mmsghdr msgs[], unsigned count)
-{
-    unsigned sent = 0;
-
-    while (sent < count) {
-        int n = sendmmsg(end->source.fd, msgs + sent, count - sent, MSG_DONTWAIT);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        sent += n > 0 ? (unsigned)n : 1; /* no room, or no link: that one is lost */
-    }
-}
-
 /* Send what came in at @end and is due, up to a batch; false: that was all. */
 static bool send_due(struct pump_end *end, uint64_t now_us)
 {
-    struct pump_packet *packets[BATCH_MAX];
-    struct mmsghdr msgs[BATCH_MAX];
-    struct iovec iov[BATCH_MAX];
+    struct pump_packet *packets[FRAME_IO_BATCH_MAX];
+    struct iovec frames[FRAME_IO_BATCH_MAX];
     unsigned count = 0, packets_count = 0;
     struct impair_item *item;
 
-    while (count + 2 <= BATCH_MAX && (item = impair_line_take(&end->line, now_us))) {
+    while (count + 2 <= FRAME_IO_BATCH_MAX && (item = impair_line_take(&end->line, now_us))) {
         struct pump_packet *packet = container_of(item, struct pump_packet, item);
 
         packets[packets_count++] = packet;
         end->line_len -= packet->len;
-        for (int copies = packet->is_twice ? 2 : 1; copies; copies--, count++) {
-            iov[count] = (struct iovec){ packet->data, packet->len };
-            msgs[count] =
-                (struct mmsghdr){ .msg_hdr = { .msg_iov = &iov[count], .msg_iovlen = 1 } };
-        }
+        for (int copies = packet->is_twice ? 2 : 1; copies; copies--)
+            frames[count++] = (struct iovec){ packet->data, packet->len };
     }
-    send_batch(other_end(end), msgs, count);
+    frame_io_send(&other_end(end)->io, frames, count);
     for (unsigned i = 0; i < packets_count; i++)
         packet_free(end->pump, packets[i]);
-    return count + 2 > BATCH_MAX;
+    return count + 2 > FRAME_IO_BATCH_MAX;
 }
 
 /* ---- what the rules say --------------------------------------------------------------------- */
@@ -334,58 +302,26 @@ static void take(struct pump_end *end, const uint8_t *bytes, size_t len, uint64_
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-/* The kernel takes 802.1Q tags out of frames: put it back. */
-static void take_tagged(struct pump_end *end, const struct tpacket2_hdr *header,
-                        const uint8_t *bytes, uint64_t at_us)
-{
-    const uint16_t tag[2] = { htons(header->tp_vlan_tpid ? header->tp_vlan_tpid : ETH_P_8021Q),
-                              htons(header->tp_vlan_tci) };
-    uint8_t *whole = xcalloc(1, header->tp_snaplen + TAG_LEN);
-
-    memcpy(whole, bytes, MACS_LEN);
-    memcpy(whole + MACS_LEN, tag, TAG_LEN);
-    memcpy(whole + MACS_LEN + TAG_LEN, bytes + MACS_LEN, header->tp_snaplen - MACS_LEN);
-    take(end, whole, header->tp_snaplen + TAG_LEN, at_us);
-    free(whole);
-}
-
 /* None came before the one in front of it, whatever the host's calendar does. */
-static uint64_t arrival_us(struct pump_end *end, const struct tpacket2_hdr *header)
+static uint64_t arrival_us(struct pump_end *end, const struct frame_in *in)
 {
-    uint64_t host_us = (uint64_t)header->tp_sec * US_PER_S + header->tp_nsec / NS_PER_US;
-    uint64_t at_us = vclock_of_host(end->pump->config.clock, host_us);
+    const struct vclock *clock = end->pump->config.clock;
+    uint64_t at_us = in->host_us ? vclock_of_host(clock, in->host_us) : clock->now_us;
 
     if (end->last_us < at_us)
         end->last_us = at_us;
     return end->last_us;
 }
 
-static void take_slot(struct pump_end *end, const struct tpacket2_hdr *header, uint32_t status)
-{
-    const uint8_t *bytes = (const uint8_t *)header + header->tp_mac;
-    uint64_t at_us = arrival_us(end, header);
-
-    if (header->tp_snaplen < header->tp_len || header->tp_snaplen < MACS_LEN)
-        return; /* larger than the MTU that the link had: nobody else would take it either */
-    if (status & TP_STATUS_VLAN_VALID)
-        take_tagged(end, header, bytes, at_us);
-    else
-        take(end, bytes, header->tp_snaplen, at_us);
-}
-
 /* Take what has come, up to a turn's share; false: that was all. */
-static bool read_ring(struct pump_end *end)
+static bool read_frames(struct pump_end *end)
 {
-    for (int i = 0; i < READS_MAX; i++) {
-        struct tpacket2_hdr *header =
-            (struct tpacket2_hdr *)(void *)(end->ring + end->slot * end->slot_len);
-        uint32_t status = __atomic_load_n(&header->tp_status, __ATOMIC_ACQUIRE);
+    struct frame_in in;
 
-        if (!(status & TP_STATUS_USER))
+    for (int i = 0; i < READS_MAX; i++) {
+        if (!frame_io_next(&end->io, &in))
             return false;
-        take_slot(end, header, status);
-        __atomic_store_n(&header->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
-        end->slot = (end->slot + 1) % end->slots_count;
+        take(end, in.bytes, in.len, arrival_us(end, &in));
     }
     return true;
 }
@@ -411,7 +347,7 @@ static void work(struct pump *pump)
     bool has_more = false;
 
     for (int i = 0; i < IMPAIR_DIRECTIONS; i++)
-        has_more |= read_ring(&pump->ends[i]);
+        has_more |= read_frames(&pump->ends[i]);
     for (int i = 0; i < IMPAIR_DIRECTIONS; i++) {
         while (send_due(&pump->ends[i], now_us))
             ;
@@ -437,69 +373,15 @@ static void on_ready(struct loop_fd *source, uint32_t events)
 
 /* ---- opening and closing -------------------------------------------------------------------- */
 
-static int read_mtu(const struct nets_end *end, size_t *mtu, int *ifindex)
-{
-    struct ifreq request = { 0 };
-
-    memcpy(request.ifr_name, end->ifname, sizeof(request.ifr_name));
-    if (ioctl(end->fd, SIOCGIFMTU, &request) < 0)
-        return -errno;
-    *mtu = (size_t)request.ifr_mtu;
-    if (ioctl(end->fd, SIOCGIFINDEX, &request) < 0)
-        return -errno;
-    *ifindex = request.ifr_ifindex;
-    return 0;
-}
-
-static int map_ring(struct pump_end *end, size_t mtu)
-{
-    const int version = TPACKET_V2, on = 1;
-    struct tpacket_req request = { .tp_frame_size = SLOT_LEN_MIN, .tp_block_size = BLOCK_LEN };
-    int fd = end->source.fd;
-    void *ring;
-
-    while (request.tp_frame_size < mtu + SLOT_EXTRA)
-        request.tp_frame_size *= 2;
-    if (request.tp_block_size < request.tp_frame_size)
-        request.tp_block_size = request.tp_frame_size;
-    request.tp_block_nr = RING_LEN / request.tp_block_size;
-    request.tp_frame_nr = RING_LEN / request.tp_frame_size;
-    if (setsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0 ||
-        setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) < 0 ||
-        setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request)) < 0)
-        return -errno;
-    ring = mmap(NULL, RING_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (ring == MAP_FAILED)
-        return -errno;
-    end->ring = ring;
-    end->slot_len = request.tp_frame_size;
-    end->slots_count = request.tp_frame_nr;
-    return 0;
-}
-
 static int open_end(struct pump_end *end, const struct nets_end *given)
 {
-    struct sockaddr_ll sa = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
-    size_t mtu;
-    int rc = read_mtu(given, &mtu, &sa.sll_ifindex);
+    int rc = frame_io_open(&end->io, given);
 
-    if (rc == 0)
-        rc = map_ring(end, mtu);
-    if (rc == 0 && bind(end->source.fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0)
-        rc = -errno;
     if (rc == 0)
         rc = loop_add(end->pump->config.loop, &end->source, EPOLLIN);
-    if (rc == 0 && mtu + SLOT_EXTRA > end->pump->packet_cap)
-        end->pump->packet_cap = mtu + SLOT_EXTRA;
+    if (rc == 0 && end->io.frame_len_max > end->pump->packet_cap)
+        end->pump->packet_cap = end->io.frame_len_max;
     return rc;
-}
-
-static void close_end(struct pump_end *end)
-{
-    loop_remove(end->pump->config.loop, &end->source);
-    if (end->ring)
-        munmap(end->ring, RING_LEN);
-    close(end->source.fd);
 }
 
 int pump_open(struct pump **out, const struct pump_config *config)
@@ -515,6 +397,7 @@ int pump_open(struct pump **out, const struct pump_config *config)
 
         *end = (struct pump_end){ .pump = pump,
                                   .direction = (enum impair_direction)i,
+                                  .io = { .fd = config->ends[i].fd },
                                   .source = { .fd = config->ends[i].fd, .ready = on_ready } };
         impair_line_init(&end->line);
     }
@@ -531,7 +414,7 @@ int pump_open(struct pump **out, const struct pump_config *config)
 void pump_close(struct pump *pump)
 {
     for (int i = 0; i < IMPAIR_DIRECTIONS; i++) {
-        while (pump->ends[i].ring && read_ring(&pump->ends[i]))
+        while (pump->ends[i].io.buffer && read_frames(&pump->ends[i]))
             ;
     }
     for (int i = 0; i < IMPAIR_DIRECTIONS; i++) {
@@ -540,8 +423,10 @@ void pump_close(struct pump *pump)
         impair_line_fini(&pump->ends[i].line);
     }
     timer_stop(pump->config.timers, &pump->timer);
-    for (int i = 0; i < IMPAIR_DIRECTIONS; i++)
-        close_end(&pump->ends[i]);
+    for (int i = 0; i < IMPAIR_DIRECTIONS; i++) {
+        loop_remove(pump->config.loop, &pump->ends[i].source);
+        frame_io_close(&pump->ends[i].io);
+    }
     while (pump->spare) {
         struct pump_packet *packet = pump->spare;
 

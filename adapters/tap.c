@@ -1,5 +1,6 @@
 #include "adapters/tap.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -66,9 +67,16 @@ struct tap_end {
 struct tap_cable {
     struct loop *loop;
     struct tap_end near, far;
-    bool is_cut; /* a device is gone */
+    bool is_cut;  /* a device is gone */
+    bool is_lent; /* to somebody who carries its frames */
     uint8_t frame[FRAME_CAP];
 };
+
+static void leave_loop(struct tap_cable *cable)
+{
+    loop_remove(cable->loop, &cable->near.source);
+    loop_remove(cable->loop, &cable->far.source);
+}
 
 /* A device was removed: the descriptor is of no use any more, and neither is the other one. */
 static void cut(struct tap_cable *cable)
@@ -76,8 +84,7 @@ static void cut(struct tap_cable *cable)
     if (cable->is_cut)
         return;
     (void)tap_cable_plug(cable, false);
-    loop_remove(cable->loop, &cable->near.source);
-    loop_remove(cable->loop, &cable->far.source);
+    leave_loop(cable);
     cable->is_cut = true;
 }
 
@@ -146,13 +153,40 @@ err_close:
 
 void tap_cable_close(struct tap_cable *cable)
 {
-    if (!cable->is_cut) {
-        loop_remove(cable->loop, &cable->near.source);
-        loop_remove(cable->loop, &cable->far.source);
-    }
+    if (!cable->is_cut && !cable->is_lent)
+        leave_loop(cable);
     close(cable->near.source.fd);
     close(cable->far.source.fd);
     free(cable);
+}
+
+int tap_cable_lend(struct tap_cable *cable, int *near_fd, int *far_fd)
+{
+    assert(!cable->is_lent);
+    if (cable->is_cut)
+        return -ENODEV;
+    *near_fd = fcntl(cable->near.source.fd, F_DUPFD_CLOEXEC, 0);
+    if (*near_fd < 0)
+        return -errno;
+    *far_fd = fcntl(cable->far.source.fd, F_DUPFD_CLOEXEC, 0);
+    if (*far_fd < 0) {
+        int rc = -errno;
+
+        close(*near_fd);
+        return rc;
+    }
+    leave_loop(cable);
+    cable->is_lent = true;
+    return 0;
+}
+
+void tap_cable_resume(struct tap_cable *cable)
+{
+    assert(cable->is_lent);
+    cable->is_lent = false;
+    if (loop_add(cable->loop, &cable->near.source, EPOLLIN) < 0 ||
+        loop_add(cable->loop, &cable->far.source, EPOLLIN) < 0)
+        cut(cable);
 }
 
 int tap_cable_plug(struct tap_cable *cable, bool is_in)

@@ -29,5 +29,12 @@ struct tap_cable;
 int tap_cable_open(struct tap_cable **out, struct loop *loop, int near_fd, int far_fd);
 void tap_cable_close(struct tap_cable *cable);
 
+/*
+ * Let somebody else carry the frames: both descriptors are duplicates, and the caller's; or carry
+ * them again, after those are closed. 0 or -errno; -ENODEV: a device is gone.
+ */
+int tap_cable_lend(struct tap_cable *cable, int *near_fd, int *far_fd);
+void tap_cable_resume(struct tap_cable *cable);
+
 /* Both ends see whether it is in. 0 or -errno. */
 int tap_cable_plug(struct tap_cable *cable, bool is_in);
