@@ -660,6 +660,30 @@ def test_an_adapter_that_is_off_cannot_be_impaired(emu):
     assert "--impair USB,loss=1%: this board has no USB" in done.stderr
 
 
+def test_a_board_s_rules_are_in_force_from_the_start(emu, peers, tmp_path):
+    """The same numbers as --impair's, whose rules come behind the board's."""
+    board = tmp_path / "board.yaml"
+    board.write_text("adapters:\n  LWIP_ETH:\n    impair: up,loss=10%\n")
+    peer = peers.udp()
+    done = emu.run(script(TO_US), "--seed", 1, "--board", board, "--impair",
+                   "LWIP_ETH:up,duplicate=0.001%", env={"PORT": peer.port})
+    lost = foretold(seed=1, adapter=3, percent=10, count=200)
+    assert hits(done, "loss", "up")[:len(lost)] == lost
+    assert [event["rule"] for event in done.events("impair.on")] == [
+        "LWIP_ETH:up,loss=10%", "LWIP_ETH:up,duplicate=0.001%"]
+
+
+def test_a_board_s_rule_that_nothing_can_honour_is_one_line_and_code_2(emu, tmp_path):
+    board = tmp_path / "board.yaml"
+    board.write_text("adapters:\n  USB: { bind: host, impair: [corrupt=1%] }\n  LWIP_GP:\n")
+    done = emu.run("os.exit(0)\n", "--board", board)
+    assert done.code == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("luatos-emu: the board's impair USB,corrupt=1%: ")
+    done = emu.run("os.exit(0)\n", "--board", board, "--bind", "USB=off")
+    assert (done.code, done.stderr) == (0, "")
+
+
 def test_ctl_says_what_is_wrong_with_a_rule(emu, tmp_path):
     path = tmp_path / "ctl"
     with emu.start("log.info('runs')\nsys.run()\n", "--ctl", path, "--exit-on", "never",

@@ -11,12 +11,14 @@
 
 #include "emu/adapter.h"
 #include "emu/adapter_table.h"
+#include "emu/impair.h"
 #include "emu/lines.h"
 
 #define BOARD_NAME_MAX     256 /* of a namespace or its path, with its end */
 #define BOARD_IFNAME_MAX   16  /* linux/if.h IFNAMSIZ */
 #define BOARD_TEXT_MAX     64  /* of a fact, with its end */
 #define BOARD_APS_MAX      16
+#define BOARD_IMPAIRS_MAX  64
 #define BOARD_SSID_MAX     33 /* IEEE 802.11 9.4.2.2: 32 bytes */
 #define BOARD_PASSWORD_MAX 65 /* WPA2: 8 to 63 characters, or 64 of a key */
 #define BOARD_MAC_LEN      6
@@ -121,6 +123,8 @@ struct board {
     struct board_uart uarts[UART_PORTS];
     struct board_ap aps[BOARD_APS_MAX];
     size_t aps_count;
+    struct impair_rule impairs[BOARD_IMPAIRS_MAX]; /* in force from the start, before --impair's */
+    size_t impairs_count;
 };
 
 /* The laptop. */

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "emu/board.h"
+#include "emu/impair.h"
 #include "emu/limits.h"
 #include "emu/util.h"
 
@@ -26,6 +27,7 @@ struct reading {
     struct board *board;
     struct limits *limits;
     struct board_slot *slot;
+    const char *adapter; /* the slot's name */
     struct board_ap *ap;
 };
 
@@ -300,6 +302,41 @@ static int take_slot_limits(struct yaml *yaml, int node, void *ctx)
     return yaml_take_map(yaml, node, keys, ARRAY_LEN(keys), ctx);
 }
 
+/* What --impair takes behind the adapter's name: "delay=80ms", "up,loss=1%", ":up,loss=1%". */
+static int take_rule(struct yaml *yaml, int node, void *ctx)
+{
+    struct board *board = OF(ctx)->board;
+    char text[IMPAIR_TEXT_MAX], whole[IMPAIR_TEXT_MAX], why[IMPAIR_WHY_MAX];
+    int rc = yaml_take_text(yaml, node, text, sizeof(text));
+    bool has_direction = strncmp(text, "up,", 3) == 0 || strncmp(text, "down,", 5) == 0;
+    const char *wrong;
+
+    if (rc < 0)
+        return rc;
+    if (board->impairs_count == BOARD_IMPAIRS_MAX)
+        return yaml_wrong(yaml, node, "a board has %d rules at most", BOARD_IMPAIRS_MAX);
+    rc = snprintf(whole, sizeof(whole), "%s%s%s", OF(ctx)->adapter,
+                  *text == ':'    ? ""
+                  : has_direction ? ":"
+                                  : ",",
+                  text);
+    if (rc >= (int)sizeof(whole))
+        return yaml_wrong(yaml, node, "it is too long");
+    wrong = impair_parse(&board->impairs[board->impairs_count], whole, why);
+    if (wrong)
+        return yaml_wrong(yaml, node, "%s", wrong);
+    board->impairs_count++;
+    return 0;
+}
+
+static int take_rules(struct yaml *yaml, int node, void *ctx)
+{
+    if (OF(ctx)->slot->binding == BINDING_OFF)
+        return yaml_wrong(yaml, node, "the adapter is off: there is nothing to impair");
+    return yaml_kind(yaml, node) == YAML_KIND_LIST ? yaml_take_list(yaml, node, take_rule, ctx)
+                                                   : take_rule(yaml, node, ctx);
+}
+
 static int take_bind(struct yaml *yaml, int node, void *ctx)
 {
     char kind[BOARD_NAME_MAX], why[BOARD_WHY_MAX];
@@ -352,6 +389,8 @@ static int take_slot_key(struct yaml *yaml, int key, int value, void *ctx)
         return 0;
     if (strcmp(name, "limits") == 0)
         return take_slot_limits(yaml, value, ctx);
+    if (strcmp(name, "impair") == 0)
+        return take_rules(yaml, value, ctx);
     if (strcmp(name, "dhcp") == 0 || strcmp(name, "down") == 0)
         return set_flag(yaml, name, value, ctx);
     if (yaml_kind(yaml, value) == YAML_KIND_LIST) /* dns: [192.0.2.1, 192.0.2.2] */
@@ -396,6 +435,7 @@ static int take_adapter(struct yaml *yaml, int key, int value, void *ctx)
         return yaml_wrong(yaml, key,
                           "there is no such adapter; there are LWIP_GP, LWIP_STA, "
                           "LWIP_AP, LWIP_ETH, ETH0, USB");
+    OF(ctx)->adapter = name;
     OF(ctx)->slot = &OF(ctx)->board->slots[id];
     *OF(ctx)->slot = (struct board_slot){ .binding = BINDING_HOST, .is_default = true };
     return yaml_kind(yaml, value) == YAML_KIND_TEXT ? take_slot_text(yaml, name, value, ctx)
@@ -406,6 +446,7 @@ static int take_adapter(struct yaml *yaml, int key, int value, void *ctx)
 static int take_adapters(struct yaml *yaml, int node, void *ctx)
 {
     memset(OF(ctx)->board->slots, 0, sizeof(OF(ctx)->board->slots));
+    OF(ctx)->board->impairs_count = 0;
     return yaml_take_pairs(yaml, node, take_adapter, ctx);
 }
 

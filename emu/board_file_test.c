@@ -97,6 +97,29 @@ static void an_adapter_s_text_is_what_bind_takes(void **state)
     assert_true(fixture.board.slots[ADAPTER_GP].is_default);
 }
 
+/* Without the adapter's name; README.md, sections Boards and Bad networks. */
+static void an_adapter_s_rules_are_what_impair_takes(void **state)
+{
+    static const char *const wanted[] = { "LWIP_GP,delay=80ms,loss=1%", "LWIP_ETH:up,loss=2%",
+                                          "LWIP_ETH:down,rate=1mbit", "LWIP_ETH,blackhole" };
+    struct fixture fixture;
+
+    (void)state;
+    assert_null(read_board(&fixture, "adapters:\n"
+                                     "  LWIP_GP: { impair: \"delay=80ms,loss=1%\" }\n"
+                                     "  LWIP_ETH:\n"
+                                     "    impair:\n"
+                                     "      - up,loss=2%\n"
+                                     "      - :down,rate=1mbit\n"
+                                     "      - blackhole\n"
+                                     "    bind: netns:lan\n"));
+    assert_int_equal(fixture.board.impairs_count, ARRAY_LEN(wanted));
+    for (int i = 0; i < ARRAY_LEN(wanted); i++)
+        assert_string_equal(fixture.board.impairs[i].text, wanted[i]);
+    assert_int_equal(fixture.board.impairs[1].directions, 1U << IMPAIR_DIRECTION_UP);
+    assert_int_equal(fixture.board.impairs[2].adapter, ADAPTER_ETH);
+}
+
 static void an_empty_file_changes_nothing(void **state)
 {
     struct fixture fixture, before;
@@ -125,6 +148,12 @@ static void what_is_wrong_is_told_with_line_and_key(void **state)
           "b.yaml:1: adapters.ETH0.limits.listen: it takes one or many" },
         { "adapters: {ETH0: {limits: {ipv6: perhaps}}}",
           "b.yaml:1: adapters.ETH0.limits.ipv6: it takes yes or no" },
+        { "adapters:\n  ETH0:\n    impair: loss=x", "b.yaml:3: adapters.ETH0.impair: " },
+        { "adapters: {ETH0: {impair: [blackhole, sideways]}}", "b.yaml:1: adapters.ETH0.impair: " },
+        { "adapters: {ETH0: {impair: {loss: 1}}}",
+          "b.yaml:1: adapters.ETH0.impair: a single value is wanted here" },
+        { "adapters: {ETH0: {bind: off, impair: blackhole}}",
+          "b.yaml:1: adapters.ETH0.impair: the adapter is off" },
         { "mobile: {imei: abc}", "b.yaml:1: mobile.imei: it takes 14 to 16 digits" },
         { "mobile: {csq: 50}", "b.yaml:1: mobile.csq: it takes 0 to 31, or 99" },
         { "adc: {9: 1}", "b.yaml:1: adc.9: there are 0 to 3, vbat and cpu" },
@@ -170,6 +199,7 @@ int main(void)
         cmocka_unit_test(every_builtin_board_can_be_read),
         cmocka_unit_test(what_a_file_says_is_taken_and_the_rest_stays),
         cmocka_unit_test(an_adapter_s_text_is_what_bind_takes),
+        cmocka_unit_test(an_adapter_s_rules_are_what_impair_takes),
         cmocka_unit_test(an_empty_file_changes_nothing),
         cmocka_unit_test(what_is_wrong_is_told_with_line_and_key),
         cmocka_unit_test(no_more_networks_than_there_is_room_for),

@@ -334,21 +334,33 @@ struct surroundings {
     struct terminals *terminals; /* NULL: none */
 };
 
-/* An enum exit_code; what is wrong was said. */
-static int impair(const struct cli *cli, struct device *device, struct surroundings *around)
+/* An enum exit_code; what is wrong was said, of what @who gave. */
+static int add_rule(struct device *device, struct impairment *impairment,
+                    const struct impair_rule *rule, const char *who)
 {
     char why[IMPAIR_WHY_MAX];
+    int rc = impairment_add(impairment, rule, why);
+
+    if (rc == 0)
+        return EXIT_CODE_OK;
+    log_say(&device->log, "%s %s: %s", who, rule->text, why);
+    return rc == -EINVAL ? EXIT_CODE_USAGE : EXIT_CODE_ENVIRONMENT;
+}
+
+/* The same. Rules of a board whose adapter --bind has taken away are left out. */
+static int impair(const struct cli *cli, struct device *device, struct surroundings *around)
+{
+    const struct board *board = &cli->board;
+    int code = EXIT_CODE_OK;
 
     around->impairment = impairment_new(device, &around->nets);
-    for (size_t i = 0; i < cli->impairs_count; i++) {
-        int rc = impairment_add(around->impairment, &cli->impairs[i], why);
-
-        if (rc == 0)
-            continue;
-        log_say(&device->log, "--impair %s: %s", cli->impairs[i].text, why);
-        return rc == -EINVAL ? EXIT_CODE_USAGE : EXIT_CODE_ENVIRONMENT;
+    for (size_t i = 0; i < board->impairs_count && code == EXIT_CODE_OK; i++) {
+        if (board->slots[board->impairs[i].adapter].binding != BINDING_OFF)
+            code = add_rule(device, around->impairment, &board->impairs[i], "the board's impair");
     }
-    return EXIT_CODE_OK;
+    for (size_t i = 0; i < cli->impairs_count && code == EXIT_CODE_OK; i++)
+        code = add_rule(device, around->impairment, &cli->impairs[i], "--impair");
+    return code;
 }
 
 /* Of links with frames, before anything is sent over them. */
