@@ -94,7 +94,6 @@ struct capture *capture_new(const struct capture_config *config)
     capture->config = *config;
     capture->base_ns = (vclock_wall_us(&device->clock) - (int64_t)device->clock.now_us) * NS_PER_US;
     capture->start_ns = capture_now_ns(capture);
-    capture->due_ns = UINT64_MAX;
     capture->written = fstat(config->fd, &st) == 0 && S_ISREG(st.st_mode) ? 0 : -1;
     for (int id = 0; id < ADAPTER_COUNT; id++)
         capture->ports[id].id = -1;
@@ -210,11 +209,11 @@ static bool is_full(const struct capture *capture, size_t len)
 
 static void write_all(struct capture *capture)
 {
-    uint64_t due_ns = capture->due_ns;
+    bool keeps_back = capture->keeps_back;
 
-    capture->due_ns = UINT64_MAX;
+    capture->keeps_back = false;
     capture_write(capture);
-    capture->due_ns = due_ns;
+    capture->keeps_back = keeps_back;
 }
 
 uint8_t *capture_frame_room(struct capture_port *port, size_t len)
@@ -263,6 +262,7 @@ void capture_frame_done(struct capture_port *port, uint64_t time_ns, bool is_out
         .port = port,
         .time_ns = time_ns,
         .is_out = is_out,
+        .look = capture->looks,
         .at = capture->bytes.len,
         .len = len,
         .first = -1,
@@ -324,12 +324,17 @@ static void sort_frames(struct capture *capture)
         capture_comment_sorted(capture);
 }
 
+/*
+ * A frame is written at the second look after the one that has found it. Before the first the loop
+ * has asked for what there was for the script, and what it was told then has found its frame.
+ */
 static size_t count_due(const struct capture *capture)
 {
-    size_t count = capture->frames_count;
+    size_t count = 0;
 
-    while (count && capture->frames[count - 1].time_ns >= capture->due_ns)
-        count--;
+    while (count < capture->frames_count &&
+           (!capture->keeps_back || capture->frames[count].look + 2 <= capture->looks))
+        count++;
     return count;
 }
 

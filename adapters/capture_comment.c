@@ -108,6 +108,7 @@ void capture_comment_told(struct net_observer *observer, const struct adapter *a
     forget_oldest(capture);
     comment = add(capture);
     *comment = (struct capture_comment){ .time_ns = capture_now_ns(capture),
+                                         .look = capture->looks,
                                          .id = adapter ? adapter->id : -1,
                                          .frame = -1,
                                          .next = -1 };
@@ -162,10 +163,10 @@ static enum fit fit_of(const struct capture_comment *comment, const struct captu
                : FIT_DIRECTION;
 }
 
-/* Have all frames been seen that it can be about? */
+/* Has there been a look at the frames since? */
 static bool is_ripe(const struct capture *capture, const struct capture_comment *comment)
 {
-    return capture->due_ns == UINT64_MAX || capture_now_ns(capture) >= comment->time_ns + SLACK_NS;
+    return !capture->keeps_back || comment->look < capture->looks;
 }
 
 /*

@@ -24,10 +24,9 @@
 #include "emu/util.h"
 
 #define LOOK_US      2000
-#define QUIET_LOOKS  5       /* without a frame, until the descriptors are waited for */
-#define LAST_LOOKS   10      /* that many shares are in the rings of all adapters */
-#define DELAYS_MAX   4       /* deliveries that a look waits for */
-#define HOLD_NS      4000000 /* younger frames may not have been told of */
+#define QUIET_LOOKS  5  /* without a frame, until the descriptors are waited for */
+#define LAST_LOOKS   10 /* that many shares are in the rings of all adapters */
+#define DELAYS_MAX   4  /* deliveries that a look waits for */
 #define NS_PER_US    1000
 #define NS_PER_S     1000000000
 #define MACS_LEN     12
@@ -206,7 +205,7 @@ static void look(struct capture *capture)
     size_t taken;
 
     capture->delays = 0;
-    capture->due_ns = capture_now_ns(capture) - HOLD_NS;
+    capture->looks++;
     taken = take_frames(capture);
     capture_write(capture);
     capture->quiet_looks = taken || capture->frames_count ? 0 : capture->quiet_looks + 1;
@@ -315,6 +314,7 @@ int capture_frames(struct capture *capture, enum adapter_id id, const struct boa
     link->port = capture_add_port(capture, id, slot);
     link->port->has_frames = true;
     list_append(&capture->links, &link->link);
+    capture->keeps_back = true;
     bind_rings(link);
     nets->interface_changed = on_interface;
     nets->interface_changed_ctx = capture;
@@ -358,7 +358,7 @@ void capture_links_count_lost(struct capture *capture)
 void capture_links_close(struct capture *capture)
 {
     vclock_refresh(&capture->config.device->clock);
-    capture->due_ns = UINT64_MAX;
+    capture->keeps_back = false;
     /* a network that goes on sending is left behind at last */
     for (int i = 0; i < LAST_LOOKS && capture->has_started; i++) {
         size_t taken = take_frames(capture);

@@ -38,6 +38,7 @@ struct capture_port {
 struct capture_frame {
     struct capture_port *port;
     uint64_t time_ns; /* of the device's clock */
+    uint64_t look;    /* that has found it */
     bool is_out;
     struct capture_key key;
     uint8_t flags;   /* TCP: PACKET_TCP_x */
@@ -48,7 +49,8 @@ struct capture_frame {
 
 struct capture_comment {
     uint64_t time_ns;
-    int id; /* of the adapter; -1: of none */
+    uint64_t look; /* the last one before it */
+    int id;        /* of the adapter; -1: of none */
     struct capture_key key;
     bool prefers_out;      /* it is about what was sent, */
     bool prefers_data;     /* about data, */
@@ -75,8 +77,9 @@ struct capture {
     unsigned quiet_looks; /* how many have found nothing */
     unsigned delays;      /* deliveries that a look has waited for */
     int64_t ahead_ns;     /* of the host's calendar */
-    uint64_t due_ns;      /* older frames may be written */
-    uint64_t written_ns;  /* the time of the last one that was */
+    bool keeps_back;      /* what was found by the last looks */
+    uint64_t looks;
+    uint64_t written_ns; /* the time of the last one that was */
 
     /* not written yet */
     struct byteq bytes, spare, keys; /* @spare: memory for the next @bytes */
