@@ -15,6 +15,7 @@
 #include "emu/util.h"
 
 #define WORDS_MAX 24
+#define ERROR     "error: "
 
 void command_say(struct command_answer *answer, const char *format, ...)
 {
@@ -226,22 +227,81 @@ static const struct command *command_at(int index)
     return index < ARRAY_LEN(commands) ? &commands[index] : NULL;
 }
 
-void command_run(const struct commander *commander, char *line, struct command_answer *answer)
+/* The command that the words ask for, whose count is right. NULL: an error was answered. */
+static const struct command *find_command(char *words[], int count, struct command_answer *answer)
 {
-    char *words[WORDS_MAX + 1], *rest = line;
+    for (int i = 0; count && i < ARRAY_LEN(commands); i++) {
+        if (strcmp(commands[i].name, words[0]) != 0)
+            continue;
+        if (count == commands[i].words || (!commands[i].words && count <= WORDS_MAX))
+            return &commands[i];
+        command_say(answer, "error: usage: %s\n", commands[i].usage);
+        return NULL;
+    }
+    command_say(answer, "error: there is no such command; help lists them\n");
+    return NULL;
+}
+
+static int split(char *line, char *words[WORDS_MAX + 1])
+{
+    char *rest = line;
     int count = 0;
 
     while (count <= WORDS_MAX && (words[count] = strtok_r(rest, " \t\r", &rest)))
         count++;
-    for (int i = 0; count && i < ARRAY_LEN(commands); i++) {
-        if (strcmp(commands[i].name, words[0]) != 0)
-            continue;
-        if (count == commands[i].words || (!commands[i].words && count <= WORDS_MAX)) {
-            commands[i].run(commander, words, answer);
-        } else {
-            command_say(answer, "error: usage: %s\n", commands[i].usage);
-        }
-        return;
+    return count;
+}
+
+void command_run(const struct commander *commander, char *line, struct command_answer *answer)
+{
+    char *words[WORDS_MAX + 1];
+    const struct command *command = find_command(words, split(line, words), answer);
+
+    if (command)
+        command->run(commander, words, answer);
+}
+
+/* NULL: the answer's last line is no error; else what it says, without its end. */
+static const char *error_of(struct command_answer *answer)
+{
+    char *line;
+
+    answer->text[answer->len] = '\0';
+    line = strstr(answer->text, ERROR);
+    if (!line || (line != answer->text && line[-1] != '\n'))
+        return NULL;
+    line += strlen(ERROR);
+    line[strcspn(line, "\n")] = '\0';
+    return line;
+}
+
+/* A copy to be cut; false: it is too long, which was answered. */
+static bool copy_line(const char *line, char copy[COMMAND_LINE_MAX], struct command_answer *answer)
+{
+    answer->len = 0;
+    if (strlen(line) < COMMAND_LINE_MAX) {
+        (void)snprintf(copy, COMMAND_LINE_MAX, "%s", line);
+        return true;
     }
-    command_say(answer, "error: there is no such command; help lists them\n");
+    command_say(answer, ERROR "a command has %d bytes at most\n", COMMAND_LINE_MAX - 1);
+    return false;
+}
+
+const char *command_check(const char *line, struct command_answer *answer)
+{
+    char copy[COMMAND_LINE_MAX], *words[WORDS_MAX + 1];
+
+    if (copy_line(line, copy, answer))
+        (void)find_command(words, split(copy, words), answer);
+    return error_of(answer);
+}
+
+const char *command_do(const struct commander *commander, const char *line,
+                       struct command_answer *answer)
+{
+    char copy[COMMAND_LINE_MAX];
+
+    if (copy_line(line, copy, answer))
+        command_run(commander, copy, answer);
+    return error_of(answer);
 }

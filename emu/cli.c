@@ -235,6 +235,13 @@ static const char *set_no_sandbox(struct cli *cli, const char *value, char why[W
     return NULL;
 }
 
+static const char *set_scenario(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    (void)why;
+    cli->scenario = value;
+    return *value ? NULL : "it takes a file's name";
+}
+
 static const char *set_seed(struct cli *cli, const char *value, char why[WHY_MAX])
 {
     cli->has_seed = true;
@@ -527,6 +534,10 @@ static const struct option_row rows[] = {
       "file that the command line does not name; exit code 4 where\n"
       "it can't. Default when CI=true is set, where it can",
       set_sandbox },
+    { 0, "scenario", "FILE",
+      "what happens around the script, from a YAML file: cables\n"
+      "pulled, lines that must come; exit code 7 when it fails",
+      set_scenario },
     { 0, "seed", "N", "make everything random repeat itself", set_seed },
     { 0, "set", "KEY=VALUE", "change a limit of the module; --set help lists them", set_limit },
     { 0, "time", "real|virtual",

@@ -10,6 +10,7 @@ enum exit_code {
     EXIT_CODE_ENVIRONMENT = 4,
     EXIT_CODE_NO_SCRIPT = 5,
     EXIT_CODE_SYNTAX = 6,
+    EXIT_CODE_SCENARIO = 7,
     EXIT_CODE_TIMEOUT = 42,
     EXIT_CODE_LOG = 74,          /* sysexits.h EX_IOERR */
     EXIT_CODE_INTERRUPTED = 130, /* 128 + SIGINT, as shells say */

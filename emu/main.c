@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "adapters/capture.h"
+#include "adapters/command.h"
 #include "adapters/confine.h"
 #include "adapters/ctl.h"
 #include "adapters/doctor.h"
@@ -25,6 +26,7 @@
 #include "emu/device.h"
 #include "emu/exit_code.h"
 #include "emu/project.h"
+#include "emu/scenario.h"
 #include "emu/vfs.h"
 #include "luabind/vm.h"
 
@@ -277,30 +279,6 @@ static uint64_t real_limit_ms(const struct cli *cli)
     return cli->timeout_ms > VIRTUAL_WORK_MS ? cli->timeout_ms : VIRTUAL_WORK_MS;
 }
 
-static int run_vm(const struct cli *cli, struct device *device, struct vfs *vfs, const char *script)
-{
-    struct vm vm;
-    int code, rc;
-
-    rc = vm_open(&vm, &(struct vm_config){ .device = device,
-                                           .vfs = vfs,
-                                           .script = script,
-                                           .timeout_us = cli->timeout_ms * US_PER_MS,
-                                           .gc_stress = cli->gc_stress,
-                                           .limit_cpu = limit_cpu,
-                                           .keep_running = cli->keep_running });
-    if (rc < 0) {
-        log_say(&device->log, "the Lua VM can't be started: %s", strerror(-rc));
-        return EXIT_CODE_ENVIRONMENT;
-    }
-    catch_signals(&vm, real_limit_ms(cli));
-    code = vm_run(&vm);
-    limit_cpu(0);
-    signalled_vm = NULL; /* from here on a signal ends the program at once */
-    vm_close(&vm);
-    return code;
-}
-
 /* False: a line that a serial port is wired to can't be had, which was said. */
 static bool wire(struct device *device, const struct board *board, struct terminals **terminals)
 {
@@ -325,6 +303,8 @@ struct outputs {
 
 /* What surrounds the VM while it runs. */
 struct surroundings {
+    struct commander commander;
+    struct scenario *scenario; /* NULL: none */
     struct nets nets;
     struct tier_choice choice; /* which tier they are of */
     struct lab *lab;           /* NULL: none */
@@ -394,7 +374,6 @@ static void start_capture(const struct cli *cli, const struct device *device,
 static int surround(const struct cli *cli, struct device *device, struct vfs *vfs, int capture_fd,
                     struct surroundings *around)
 {
-    struct commander commander = { .device = device, .nets = &around->nets };
     const struct tier_plan plan = cli_tier_plan(cli);
     struct adapter_info info;
     char why[NETS_WHY_MAX];
@@ -423,11 +402,13 @@ static int surround(const struct cli *cli, struct device *device, struct vfs *vf
         return code;
     if (around->capture)
         start_capture(cli, device, around->capture);
-    commander.capture = around->capture;
     mobile_begin(&device->mobile);
     net_publish_links(&device->net);
-    commander.impairment = around->impairment;
-    rc = cli->ctl ? ctl_open(&around->ctl, cli->ctl, &commander) : 0;
+    around->commander = (struct commander){ .device = device,
+                                            .nets = &around->nets,
+                                            .impairment = around->impairment,
+                                            .capture = around->capture };
+    rc = cli->ctl ? ctl_open(&around->ctl, cli->ctl, &around->commander) : 0;
     if (rc < 0)
         log_say(&device->log, "--ctl %s: %s", cli->ctl, strerror(-rc));
     return rc == 0 ? EXIT_CODE_OK : EXIT_CODE_ENVIRONMENT;
@@ -459,6 +440,95 @@ static bool enter_sandbox(const struct cli *cli, struct device *device, const ch
     return true;
 }
 
+/* ---- the scenario -------------------------------------------------------------------------------- */
+
+static const char *say_why(const char *wrong, char why[YAML_WHY_MAX])
+{
+    (void)snprintf(why, YAML_WHY_MAX, "%s", wrong ? wrong : "");
+    return wrong ? why : NULL;
+}
+
+static const char *check_command(void *ctx, const char *line, char why[YAML_WHY_MAX])
+{
+    struct command_answer answer = { 0 };
+
+    (void)ctx;
+    return say_why(command_check(line, &answer), why);
+}
+
+/* What a scenario acts on, and ends. */
+struct stage {
+    const struct commander *commander;
+    struct vm *vm;
+};
+
+static const char *do_command(void *ctx, const char *line, char why[YAML_WHY_MAX])
+{
+    const struct stage *stage = ctx;
+    struct command_answer answer = { 0 };
+
+    return say_why(command_do(stage->commander, line, &answer), why);
+}
+
+static void end_run(void *ctx, int code)
+{
+    vm_end(((const struct stage *)ctx)->vm, code);
+}
+
+/* False: the file can't be used, which was said. */
+static bool open_scenario(const struct cli *cli, struct scenario **scenario)
+{
+    char why[YAML_WHY_MAX];
+    const char *wrong;
+
+    if (!cli->scenario)
+        return true;
+    wrong = scenario_load(scenario, cli->scenario, why);
+    if (!wrong)
+        wrong = scenario_check(*scenario, check_command, NULL, why);
+    if (wrong)
+        (void)fprintf(stderr, "luatos-emu: --scenario: %s\n", wrong);
+    return !wrong;
+}
+
+/* ---- a run ------------------------------------------------------------------------------------------ */
+
+static int run_vm(const struct cli *cli, struct device *device, struct vfs *vfs, const char *script,
+                  struct surroundings *around)
+{
+    struct vm vm;
+    struct stage stage = { &around->commander, &vm };
+    int code, rc;
+
+    rc = vm_open(&vm, &(struct vm_config){ .device = device,
+                                           .vfs = vfs,
+                                           .script = script,
+                                           .timeout_us = cli->timeout_ms * US_PER_MS,
+                                           .gc_stress = cli->gc_stress,
+                                           .limit_cpu = limit_cpu,
+                                           .keep_running = cli->keep_running });
+    if (rc < 0) {
+        log_say(&device->log, "the Lua VM can't be started: %s", strerror(-rc));
+        return EXIT_CODE_ENVIRONMENT;
+    }
+    catch_signals(&vm, real_limit_ms(cli));
+    if (around->scenario)
+        scenario_start(around->scenario, &(struct scenario_config){ .timers = &device->timers,
+                                                                    .clock = &device->clock,
+                                                                    .trace = &device->trace,
+                                                                    .log = &device->log,
+                                                                    .run = do_command,
+                                                                    .end = end_run,
+                                                                    .ctx = &stage });
+    code = vm_run(&vm);
+    if (around->scenario)
+        code = scenario_finish(around->scenario, code);
+    limit_cpu(0);
+    signalled_vm = NULL; /* from here on a signal ends the program at once */
+    vm_close(&vm);
+    return code;
+}
+
 static int run_device(const struct cli *cli, const struct outputs *outputs, struct vfs *vfs,
                       const char *script, struct surroundings *around)
 {
@@ -477,7 +547,7 @@ static int run_device(const struct cli *cli, const struct outputs *outputs, stru
     if (code == EXIT_CODE_OK && !enter_sandbox(cli, &device, script))
         code = EXIT_CODE_ENVIRONMENT;
     if (code == EXIT_CODE_OK)
-        code = run_vm(cli, &device, vfs, script);
+        code = run_vm(cli, &device, vfs, script, around);
     if (around->terminals)
         terminals_close(around->terminals);
     if (around->ctl)
@@ -541,9 +611,13 @@ static int run(struct cli *cli, char *const argv[], const struct outputs *output
     if (wrong) {
         (void)fprintf(stderr, "luatos-emu: %s\n", wrong);
         code = EXIT_CODE_NO_SCRIPT;
+    } else if (!open_scenario(cli, &around.scenario)) {
+        code = EXIT_CODE_USAGE;
     } else {
         code = run_device(cli, outputs, vfs, script, &around);
     }
+    if (around.scenario)
+        scenario_free(around.scenario);
     vfs_free(vfs);
     nets_close(&around.nets);
     return code;

@@ -21,7 +21,29 @@ void trace_init(struct trace *trace, const struct vclock *clock, int fd)
 
 bool trace_is_on(const struct trace *trace)
 {
-    return trace->fd >= 0;
+    return trace->fd >= 0 || trace->watchers;
+}
+
+void trace_watch(struct trace *trace, struct trace_watcher *watcher)
+{
+    watcher->next = trace->watchers;
+    trace->watchers = watcher;
+}
+
+void trace_unwatch(struct trace *trace, struct trace_watcher *watcher)
+{
+    struct trace_watcher **at = &trace->watchers;
+
+    while (*at && *at != watcher)
+        at = &(*at)->next;
+    if (*at)
+        *at = watcher->next;
+}
+
+static void tell_watchers(const struct trace *trace, const json_t *line)
+{
+    for (struct trace_watcher *watcher = trace->watchers; watcher; watcher = watcher->next)
+        watcher->seen(watcher, line);
 }
 
 /* Length of the UTF-8 sequence (RFC 3629) at @s, at most @left bytes; 0 when it is not one. */
@@ -85,7 +107,8 @@ void trace_emit(struct trace *trace, const char *kind, const char *format, ...)
         json_object_update(line, rest);
     json_decref(rest);
 
-    text = json_dumps(line, JSON_COMPACT);
+    tell_watchers(trace, line);
+    text = trace->fd >= 0 ? json_dumps(line, JSON_COMPACT) : NULL;
     json_decref(line);
     if (!text)
         return;

@@ -15,12 +15,24 @@ struct vclock;
 
 struct trace {
     const struct vclock *clock;
-    int fd;          /* -1: off */
-    int write_error; /* errno of the first failed write, 0 when none failed */
+    int fd;                         /* -1: nowhere */
+    int write_error;                /* errno of the first failed write, 0 when none failed */
+    struct trace_watcher *watchers; /* NULL: none */
+};
+
+/* Sees every line as it is written. Must not emit, nor change what the line is about. */
+struct trace_watcher {
+    void (*seen)(struct trace_watcher *watcher, const json_t *line);
+    struct trace_watcher *next;
 };
 
 void trace_init(struct trace *trace, const struct vclock *clock, int fd);
+
+/* Does anybody read it? */
 bool trace_is_on(const struct trace *trace);
+
+void trace_watch(struct trace *trace, struct trace_watcher *watcher);
+void trace_unwatch(struct trace *trace, struct trace_watcher *watcher);
 
 /*
  * Write a line. @format and what follows describe the other keys as for jansson's json_pack(), an

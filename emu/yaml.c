@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -370,4 +371,28 @@ int yaml_take_number(struct yaml *yaml, int node, int64_t min, int64_t max, int6
         return yaml_wrong(yaml, node, "it takes a number from %" PRId64 " to %" PRId64, min, max);
     *value = number;
     return 0;
+}
+
+int yaml_take_duration_us(struct yaml *yaml, int node, uint64_t max_us, uint64_t *value)
+{
+    static const struct {
+        const char *name;
+        double us;
+    } units[] = { { "us", 1 }, { "ms", 1e3 }, { "s", 1e6 }, { "min", 60e6 } };
+    const char *text = want_text(yaml, node);
+    double number;
+    char *end;
+
+    if (!text)
+        return -EINVAL;
+    number = strtod(text, &end);
+    for (int i = 0; end != text && i < ARRAY_LEN(units); i++) {
+        if (strcmp(end, units[i].name) == 0 && isfinite(number) && number >= 0 &&
+            number * units[i].us <= (double)max_us) {
+            *value = (uint64_t)(number * units[i].us);
+            return 0;
+        }
+    }
+    return yaml_wrong(yaml, node, "it takes a time as 1.5s, 20ms, 10us or 2min, up to %" PRIu64 "s",
+                      max_us / 1000000);
 }

@@ -60,3 +60,6 @@ int yaml_take_list(struct yaml *yaml, int node, int (*take)(struct yaml *yaml, i
 int yaml_take_text(struct yaml *yaml, int node, char text[], size_t cap);
 int yaml_take_bool(struct yaml *yaml, int node, bool *value); /* yes, no, true, false */
 int yaml_take_number(struct yaml *yaml, int node, int64_t min, int64_t max, int64_t *value);
+
+/* "1.5s", "20ms", "10us", "2min": microseconds, up to @max_us. */
+int yaml_take_duration_us(struct yaml *yaml, int node, uint64_t max_us, uint64_t *value);

@@ -137,6 +137,11 @@ void vm_interrupt(struct vm *vm, int code)
     stop(vm, code, false);
 }
 
+void vm_end(struct vm *vm, int code)
+{
+    stop(vm, code, true);
+}
+
 int vm_stop(lua_State *L, int code)
 {
     stop(vm_of(L), code, true);

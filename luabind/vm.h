@@ -82,6 +82,9 @@ int vm_run(struct vm *vm);
 /* Stop the script as soon as it can be. May be called from a signal handler. */
 void vm_interrupt(struct vm *vm, int code);
 
+/* The same, without a word about it: who calls has said why. Not from a signal handler. */
+void vm_end(struct vm *vm, int code);
+
 /* From a binding: stop the script; does not return. */
 int vm_stop(lua_State *L, int code);
 

@@ -1,0 +1,130 @@
+"""Scenario files: what happens around a script, and what it must say to that.
+
+How steps, patterns and rules work is in emu/scenario_test.c, on a virtual clock; here it is what they act
+on, and what people see."""
+
+import pytest
+
+from conftest import ROOT
+
+DEMO = ROOT / "scripts/demo/multi-network"
+WAIT = """
+sys.subscribe("IP_READY", function(ip, adapter) log.info("ready", adapter) end)
+sys.subscribe("IP_LOSE", function(adapter) log.info("lose", adapter) end)
+log.info("runs")
+sys.run()
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path):
+    """A file of that text: its options."""
+    def make(text):
+        path = tmp_path / "x.yaml"
+        path.write_text(text)
+        return ["--scenario", str(path), "--exit-on", "never"]
+    return make
+
+
+@pytest.mark.parametrize("who", ["emu", "ordinary"])
+def test_the_demo_falls_over_and_back(request, own, who):
+    """As root and as an ordinary user, by the file that the README shows."""
+    done = request.getfixturevalue(who).run(DEMO, "--lab", "--net=own", "--scenario", DEMO / "fail-over.yaml")
+    assert done.code == 0, done.stderr
+    assert [text.split()[0] for text in done.texts("network")] == ["Ethernet", "Wi-Fi", "4G", "Ethernet"]
+    assert done.stderr.endswith("fail-over.yaml: its 10 steps are done\n")
+
+
+@pytest.mark.parametrize("time", ["real", "virtual"])
+def test_links_go_down_and_up_at_their_times(emu, scenario, time):
+    done = emu.run(WAIT, *scenario("""
+steps:
+- expect: user.runs
+- at: 100ms
+- do: link LWIP_GP down
+- expect: user.lose 1
+- wait: 200ms
+- do: link LWIP_GP up
+- expect: user.ready 1
+- end: yes
+"""), "--time", time)
+    assert done.code == 0, done.stderr
+    lose, = (e["t_us"] for e in done.events("log", tag="user.lose", text="1"))
+    ready = [e["t_us"] for e in done.events("log", tag="user.ready", text="1")][-1]
+    assert lose >= 100_000 and ready - lose >= 200_000
+    if time == "virtual":
+        assert (lose, ready - lose) == (100_000, 200_000)
+
+
+def test_a_network_is_impaired_when_the_script_is_so_far(own, emu, scenario):
+    done = emu.run("""
+local libnet = require "libnet"
+sys.taskInit(function()
+    local function try()
+        local netc = socket.create(socket.LWIP_ETH, "T")
+        socket.config(netc, nil, true)
+        log.info("try", libnet.connect("T", 500, netc, "netlab.luatos.com", 40123))
+        socket.release(netc)
+    end
+    while not socket.adapter(socket.LWIP_ETH) do sys.waitUntil("IP_READY", 100) end
+    try()
+    sys.wait(200)
+    try()
+end, "T")
+sys.run()
+""".replace("sys.taskInit(", "sysplus.taskInitEx(").replace('end, "T")', 'end, "T")'), "--lab", *scenario("""
+steps:
+- expect: user.try true
+- do: impair LWIP_ETH,dns=nxdomain
+- expect: user.try false
+- end: yes
+"""))
+    assert done.code == 0, done.stderr
+    assert [text.split()[0] for text in done.texts("try")] == ["true", "false"]
+
+
+@pytest.mark.parametrize("steps, line, why", [
+    ("- expect: user.runs\n- expect: x\n  within: 50ms\n", 3, "this did not come within 0.050 s: x"),
+    ("- never: runs\n- wait: 1min\n", 2, "this must never come, and came: runs"),
+    ("- wait: 10ms\n- fail: so it is\n", 3, "so it is"),
+    ("- do: link ETH9 down\n", 2, "link ETH9 down: there is no adapter"),
+    ("- do: impair LWIP_GP,loss=200%\n", 2, "impair LWIP_GP,loss=200%: "),
+    ("- expect: no such line\n  within: 1min\nlimit: 100ms\n", 2, "it has not ended within 0.100 s"),
+])
+def test_a_failure_names_the_line_and_is_exit_code_7(emu, scenario, steps, line, why):
+    """The last one is a scenario that never ends."""
+    done = emu.run(WAIT, *scenario("steps:\n" + steps), sane=False)
+    assert done.code == 7
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("luatos-emu: scenario failed: ") and f"x.yaml:{line}: {why}" in last
+
+
+def test_a_script_that_ends_before_its_scenario_failed(emu, scenario):
+    done = emu.run("os.exit(0)\n", *scenario("steps:\n- expect: more\n"))
+    assert done.code == 7
+    assert "x.yaml:2: the run ended before this: more" in done.stderr
+
+
+def test_a_script_that_fails_keeps_its_exit_code(emu, scenario):
+    done = emu.run("error('on purpose')\n", *scenario("steps:\n- expect: more\n"), sane=False)
+    assert done.code == 1
+
+
+@pytest.mark.parametrize("text, why", [
+    ("steps:\n- do: linck LWIP_GP down\n", "x.yaml:2: linck LWIP_GP down: there is no such command"),
+    ("steps:\n- do:\n  - link LWIP_GP up\n  - link LWIP_GP\n", "x.yaml:4: link LWIP_GP: usage: link ADAPTER"),
+    ("steps:\n- wate: 3s\n", "x.yaml:2: steps.wate: "),
+    ("steps:\n- wait: [1s]\n", "x.yaml:2: steps.wait: "),
+    ("steps: [\n", "x.yaml:"),
+    ("\0", "x.yaml:"),
+])
+def test_a_file_that_is_no_scenario_is_one_line_and_exit_code_2(emu, scenario, text, why):
+    done = emu.run(WAIT, *scenario(text), sane=False)
+    line, = done.stderr.splitlines()
+    assert done.code == 2 and line.startswith("luatos-emu: --scenario: ") and why in line
+
+
+def test_a_file_that_is_not_there(emu, tmp_path):
+    done = emu.run(WAIT, "--scenario", tmp_path / "nowhere.yaml", sane=False)
+    line, = done.stderr.splitlines()
+    assert done.code == 2 and "nowhere.yaml" in line and "No such file" in line
