@@ -33,6 +33,8 @@ struct command {
     const char *name;
     int words; /* with the name; 0: run() looks at how many there are */
     const char *usage, *what;
+
+    /* @commander is NULL to have the words looked at, and nothing done. */
     void (*run)(const struct commander *commander, char *words[], struct command_answer *answer);
 };
 
@@ -54,7 +56,7 @@ static void run_adapters(const struct commander *commander, char *words[],
                          struct command_answer *answer)
 {
     (void)words;
-    for (int id = 0; id < ADAPTER_COUNT; id++) {
+    for (int id = 0; commander && id < ADAPTER_COUNT; id++) {
         const struct adapter *adapter = commander->device->net.adapters[id];
         struct adapter_info info = { 0 };
         char ip[ENDPOINT_TEXT_MAX];
@@ -74,6 +76,8 @@ static void run_capture(const struct commander *commander, char *words[],
     char text[COMMAND_ANSWER_MAX];
 
     (void)words;
+    if (!commander)
+        return;
     if (!commander->capture) {
         command_say(answer, "error: there is no capture; --capture FILE makes one\n");
         return;
@@ -97,6 +101,8 @@ static void run_link(const struct commander *commander, char *words[],
         command_say(answer, "error: a link goes up or down\n");
         return;
     }
+    if (!commander)
+        return;
     rc = nets_set_link(commander->nets, (enum adapter_id)id, is_up);
     if (rc == -ENODEV) {
         command_say(answer, "error: this board has no %s\n", words[1]);
@@ -123,7 +129,8 @@ static void run_gpio(const struct commander *commander, char *words[],
     for (int i = 0; i < ARRAY_LEN(drives); i++) {
         if (strcmp(drives[i], words[2]) != 0)
             continue;
-        gpio_drive(&commander->device->gpio, (int)pin, (enum gpio_drive)i);
+        if (commander)
+            gpio_drive(&commander->device->gpio, (int)pin, (enum gpio_drive)i);
         command_say(answer, "ok\n");
         return;
     }
@@ -178,7 +185,8 @@ static void end_rules(const struct commander *commander, const char *name,
         command_say(answer, "error: there is no adapter \"%s\"\n", name);
         return;
     }
-    impairment_off(commander->impairment, (enum adapter_id)id);
+    if (commander)
+        impairment_off(commander->impairment, (enum adapter_id)id);
     command_say(answer, "ok\n");
 }
 
@@ -191,7 +199,8 @@ static void run_impair(const struct commander *commander, char *words[],
     const char *wrong;
 
     if (!words[1]) {
-        list_rules(commander, answer);
+        if (commander)
+            list_rules(commander, answer);
         return;
     }
     if (words[2] && strcmp(words[2], "off") == 0 && !words[3]) {
@@ -204,7 +213,7 @@ static void run_impair(const struct commander *commander, char *words[],
         (void)snprintf(text + len, sizeof(text) - len, "%s%s", i > 1 ? "," : "", words[i]);
     }
     wrong = impair_parse(&rule, text, why);
-    if (!wrong && impairment_add(commander->impairment, &rule, why) < 0)
+    if (!wrong && commander && impairment_add(commander->impairment, &rule, why) < 0)
         wrong = why;
     if (wrong)
         command_say(answer, "error: %s\n", wrong);
@@ -287,15 +296,6 @@ static bool copy_line(const char *line, char copy[COMMAND_LINE_MAX], struct comm
     return false;
 }
 
-const char *command_check(const char *line, struct command_answer *answer)
-{
-    char copy[COMMAND_LINE_MAX], *words[WORDS_MAX + 1];
-
-    if (copy_line(line, copy, answer))
-        (void)find_command(words, split(copy, words), answer);
-    return error_of(answer);
-}
-
 const char *command_do(const struct commander *commander, const char *line,
                        struct command_answer *answer)
 {
@@ -304,4 +304,9 @@ const char *command_do(const struct commander *commander, const char *line,
     if (copy_line(line, copy, answer))
         command_run(commander, copy, answer);
     return error_of(answer);
+}
+
+const char *command_check(const char *line, struct command_answer *answer)
+{
+    return command_do(NULL, line, answer);
 }

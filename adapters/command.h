@@ -36,7 +36,7 @@ void command_say(struct command_answer *answer, const char *format, ...)
 /* @line is cut into its words. */
 void command_run(const struct commander *commander, char *line, struct command_answer *answer);
 
-/* Is it a command, with as many words as it takes? NULL, or what is wrong, in @answer. */
+/* Could it be run, on some board? NULL, or what is wrong, in @answer. */
 const char *command_check(const char *line, struct command_answer *answer);
 
 /* Run it. NULL, or what the answer's error is, in @answer. */

@@ -87,16 +87,98 @@ steps:
     ("- expect: user.runs\n- expect: x\n  within: 50ms\n", 3, "this did not come within 0.050 s: x"),
     ("- never: runs\n- wait: 1min\n", 2, "this must never come, and came: runs"),
     ("- wait: 10ms\n- fail: so it is\n", 3, "so it is"),
-    ("- do: link ETH9 down\n", 2, "link ETH9 down: there is no adapter"),
-    ("- do: impair LWIP_GP,loss=200%\n", 2, "impair LWIP_GP,loss=200%: "),
-    ("- expect: no such line\n  within: 1min\nlimit: 100ms\n", 2, "it has not ended within 0.100 s"),
+    ("- do: capture\n", 2, "capture: there is no capture"),
+    ("- expect: no such line\n  within: 1min\nlimit: 100ms\n", 2,
+     "it has not ended within 0.100 s (limit: TIME allows more), and is at no such line"),
+    ("- wait: 60min\nlimit: 100ms\n", 2,
+     "it has not ended within 0.100 s (limit: TIME allows more), and is at wait: 60min"),
 ])
 def test_a_failure_names_the_line_and_is_exit_code_7(emu, scenario, steps, line, why):
-    """The last one is a scenario that never ends."""
+    """The last two never end by themselves. The trace has the run's exit code."""
     done = emu.run(WAIT, *scenario("steps:\n" + steps), sane=False)
     assert done.code == 7
     last = done.stderr.splitlines()[-1]
     assert last.startswith("luatos-emu: scenario failed: ") and f"x.yaml:{line}: {why}" in last
+    assert done.events("exit")[0]["code"] == 7
+
+
+def test_a_rule_acts_as_often_as_it_says(emu, scenario):
+    """A cable that is pulled each time the script has got an address, two times."""
+    done = emu.run(WAIT, *scenario("""
+steps:
+- {expect: user.lose 4, within: 10s}
+- {expect: user.lose 4, within: 10s}
+- expect: user.ready 4
+- wait: 100ms
+- end: yes
+whenever:
+- on: {kind: log, tag: user.ready, text: "4"}
+  do: link LWIP_ETH down
+  times: 2
+- on: {tag: user.lose, text: /^4$/}
+  do: link LWIP_ETH up
+"""))
+    assert done.code == 0, done.stderr
+    eth = [(e["tag"], e["text"]) for e in done.events("log") if e.get("text") == "4"]
+    assert eth == 2 * [("user.ready", "4"), ("user.lose", "4")] + [("user.ready", "4")]
+
+
+def test_a_seed_decides_what_is_lost_from_an_event_on(emu, peers, scenario):
+    """A rule that a scenario puts in force hits the same datagrams each time, and none before it."""
+    def lost(seed):
+        peer = peers.udp()
+        done = emu.run("""
+local libnet = require "libnet"
+sys.taskInitEx(function()
+    local netc = socket.create(socket.LWIP_ETH, "t")
+    socket.config(netc, nil, true)
+    assert(libnet.connect("t", 0, netc, "127.0.0.1", tonumber(os.getenv("PORT"))))
+    for i = 1, 50 do socket.tx(netc, string.format("%04d", i)) end
+    sys.wait(100)
+    log.info("bad from here")
+    sys.wait(100)
+    for i = 51, 250 do socket.tx(netc, string.format("%04d", i)) end
+    sys.wait(200)
+    log.info("sent")
+end, "t")
+sys.run()
+""", "--seed", seed, *scenario("""
+steps:
+- expect: bad from here
+- do: impair LWIP_ETH:up,loss=10%
+- expect: user.sent
+- end: yes
+"""), env={"PORT": peer.port})
+        assert done.code == 0, done.stderr
+        peer.sock.settimeout(0)
+        arrived = []
+        while True:
+            try:
+                arrived.append(int(peer.recv()[0]))
+            except BlockingIOError:
+                break
+        return sorted(set(range(1, 251)) - set(arrived))
+    once = lost(1)
+    assert once and once[0] > 50
+    assert lost(1) == once and lost(2) != once
+
+
+def test_in_virtual_time_a_run_repeats_itself(emu, scenario):
+    """Line by line, with its times."""
+    args = [*scenario("""
+steps:
+- at: 100ms
+- do: link LWIP_STA down
+- wait: 1min
+- do: [link LWIP_STA up, link LWIP_ETH down]
+- expect: user.lose 4
+- end: yes
+limit: 2min
+"""), "--time", "virtual", "--seed", "1"]
+    once, again = emu.run(WAIT, *args), emu.run(WAIT, *args)
+    assert once.code == 0, once.stderr
+    assert once.trace == again.trace
+    assert once.events("exit")[0]["t_us"] == 60_100_000
 
 
 def test_a_script_that_ends_before_its_scenario_failed(emu, scenario):
@@ -113,6 +195,13 @@ def test_a_script_that_fails_keeps_its_exit_code(emu, scenario):
 @pytest.mark.parametrize("text, why", [
     ("steps:\n- do: linck LWIP_GP down\n", "x.yaml:2: linck LWIP_GP down: there is no such command"),
     ("steps:\n- do:\n  - link LWIP_GP up\n  - link LWIP_GP\n", "x.yaml:4: link LWIP_GP: usage: link ADAPTER"),
+    ("steps:\n- do: link ETH9 down\n", 'x.yaml:2: link ETH9 down: there is no adapter "ETH9"'),
+    ("steps:\n- do: link USB sideways\n", "x.yaml:2: link USB sideways: a link goes up or down"),
+    ("steps:\n- do: impair LWIP_GP,loss=200%\n", "x.yaml:2: impair LWIP_GP,loss=200%: loss= takes 0%"),
+    ("steps:\n- do: gpio 999 1\n", "x.yaml:2: gpio 999 1: pins are 0 to"),
+    ("steps:\n- expect: /(/\n", "x.yaml:2: steps.expect: this regular expression can't be used"),
+    ("steps:\n- end: yes\nwhenever:\n- on: a\n  do: linck\n", "x.yaml:5: linck: there is no such command"),
+    ("limit: 3s\n", "x.yaml:1: it has no steps"),
     ("steps:\n- wate: 3s\n", "x.yaml:2: steps.wate: "),
     ("steps:\n- wait: [1s]\n", "x.yaml:2: steps.wait: "),
     ("steps: [\n", "x.yaml:"),
@@ -122,6 +211,13 @@ def test_a_file_that_is_no_scenario_is_one_line_and_exit_code_2(emu, scenario, t
     done = emu.run(WAIT, *scenario(text), sane=False)
     line, = done.stderr.splitlines()
     assert done.code == 2 and line.startswith("luatos-emu: --scenario: ") and why in line
+
+
+@pytest.mark.parametrize("path", ["/", "/dev/zero"])
+def test_a_folder_and_what_has_no_end_are_no_scenario(emu, path):
+    done = emu.run(WAIT, "--scenario", path, sane=False)
+    line, = done.stderr.splitlines()
+    assert done.code == 2 and f"--scenario: {path} " in line
 
 
 def test_a_file_that_is_not_there(emu, tmp_path):

@@ -523,6 +523,7 @@ static int run_vm(const struct cli *cli, struct device *device, struct vfs *vfs,
     code = vm_run(&vm);
     if (around->scenario)
         code = scenario_finish(around->scenario, code);
+    trace_emit(&device->trace, "exit", "{s:i}", "code", code);
     limit_cpu(0);
     signalled_vm = NULL; /* from here on a signal ends the program at once */
     vm_close(&vm);

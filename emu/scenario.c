@@ -189,6 +189,8 @@ static void on_step_timer(struct timer *timer)
     const struct scenario_step *step = current(scenario);
     char text[YAML_WHY_MAX];
 
+    if (scenario->has_ended)
+        return;
     if (step && step->kind == SCENARIO_STEP_EXPECT && now_us(scenario) >= scenario->until_us) {
         (void)snprintf(text, sizeof(text), "this did not come within %.3f s: %.300s",
                        (double)step->us / US_PER_S, step->text);
@@ -204,8 +206,11 @@ static void on_limit(struct timer *timer)
     const struct scenario_step *step = current(scenario);
     char text[YAML_WHY_MAX];
 
-    (void)snprintf(text, sizeof(text), "it has not ended within %.3f s (limit: TIME allows more)",
-                   (double)scenario->limit_us / US_PER_S);
+    if (scenario->has_ended)
+        return;
+    (void)snprintf(text, sizeof(text),
+                   "it has not ended within %.3f s (limit: TIME allows more), and is at %.300s",
+                   (double)scenario->limit_us / US_PER_S, step ? step->text : "its end");
     fail(scenario, step ? step->line : 1, text);
 }
 
@@ -222,6 +227,8 @@ static void on_act(struct timer *timer)
 {
     struct scenario *scenario = container_of(timer, struct scenario, act);
 
+    if (scenario->has_ended)
+        return;
     if (scenario->never_came)
         say_never(scenario);
     for (size_t i = 0; i < scenario->rules_count; i++) {
@@ -261,14 +268,23 @@ static void look_for_rules(struct scenario *scenario, const json_t *line)
     }
 }
 
+/* What must never come is looked for as soon as the step before is done, even in the same turn. */
+static void pass_nevers(struct scenario *scenario)
+{
+    while (current(scenario) && current(scenario)->kind == SCENARIO_STEP_NEVER)
+        scenario->at++;
+}
+
 static void look_for_step(struct scenario *scenario, const json_t *line)
 {
     const struct scenario_step *step = current(scenario);
 
     if (!step || step->kind != SCENARIO_STEP_EXPECT || !matches(&step->pattern, line))
         return;
-    step = &scenario->steps[++scenario->at];
-    if (current(scenario) && step->kind == SCENARIO_STEP_EXPECT) { /* it may come in this turn */
+    scenario->at++;
+    pass_nevers(scenario);
+    step = current(scenario);
+    if (step && step->kind == SCENARIO_STEP_EXPECT) { /* it may come in this turn */
         scenario->waits_for = scenario->at;
         scenario->until_us = now_us(scenario) + step->us;
     }

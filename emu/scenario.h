@@ -20,6 +20,7 @@
 #define SCENARIO_COMMANDS_MAX 16 /* of one step */
 #define SCENARIO_FIELDS_MAX   8  /* of one pattern */
 #define SCENARIO_TEXT_MAX     256
+#define SCENARIO_COPIES_MAX   1000 /* that a regular expression makes of its parts */
 #define SCENARIO_TIME_MAX_US  UINT64_C(86400000000) /* a day */
 #define SCENARIO_LIMIT_US     UINT64_C(300000000)   /* for the whole, unless it says otherwise */
 #define SCENARIO_WITHIN_US    UINT64_C(10000000)    /* for one line, likewise */
@@ -58,7 +59,7 @@ const char *scenario_read(struct scenario **out, const char *name, const char *t
 const char *scenario_check(const struct scenario *scenario, scenario_command_fn *check, void *ctx,
                            char why[YAML_WHY_MAX]);
 
-/* Begin. @config is copied. */
+/* Begin, with the steps that wait for nothing. @config is copied. */
 void scenario_start(struct scenario *scenario, const struct scenario_config *config);
 
 /*

@@ -22,12 +22,67 @@ struct reading {
 
 /* ---- patterns ------------------------------------------------------------------------------------- */
 
+/* The larger number of "n,m}". */
+static uint64_t repeats(const char *range)
+{
+    uint64_t most = 1;
+
+    while (*(range += strcspn(range, "0123456789}")) && *range != '}') {
+        char *end;
+        uint64_t number = strtoul(range, &end, 10);
+
+        most = number > most ? number : most;
+        range = end;
+    }
+    return most > SCENARIO_COPIES_MAX ? SCENARIO_COPIES_MAX + 1 : most;
+}
+
+/*
+ * Is compiling @regex a matter of moments? What is repeated regcomp(3) writes out, and what is
+ * repeated in that again. Back references, which POSIX does not have here, are tried one by one.
+ */
+static bool is_affordable(const char *regex)
+{
+    uint64_t copies = 1;
+
+    for (const char *at = regex; *at && copies <= SCENARIO_COPIES_MAX; at++) {
+        if (*at == '\\' && at[1]) {
+            if (*++at >= '1' && *at <= '9')
+                return false;
+        } else if (*at == '{') {
+            copies *= repeats(at + 1);
+        } else if (*at == '+' && at != regex && strchr(")}+*?", at[-1])) {
+            copies *= 2;
+        }
+    }
+    return copies <= SCENARIO_COPIES_MAX;
+}
+
+static int set_regex(struct yaml *yaml, int node, struct scenario_field *field)
+{
+    char regex[SCENARIO_TEXT_MAX], why[SCENARIO_TEXT_MAX];
+    int rc;
+
+    (void)snprintf(regex, sizeof(regex), "%.*s", (int)strlen(field->text) - 2, field->text + 1);
+    if (!is_affordable(regex))
+        return yaml_wrong(yaml, node,
+                          "a regular expression has no back references, and repeats repetitions "
+                          "%d times at most",
+                          SCENARIO_COPIES_MAX);
+    rc = regcomp(&field->regex, regex, REG_EXTENDED | REG_NOSUB);
+    if (rc != 0) {
+        (void)regerror(rc, &field->regex, why, sizeof(why));
+        return yaml_wrong(yaml, node, "this regular expression can't be used: %s", why);
+    }
+    field->is_regex = true;
+    return 0;
+}
+
 /* "/.../" is a regular expression. */
 static int set_field(struct yaml *yaml, int node, struct scenario_pattern *pattern,
                      const char *name)
 {
     struct scenario_field *field = &pattern->fields[pattern->count];
-    char why[SCENARIO_TEXT_MAX];
     size_t len;
     int rc;
 
@@ -36,22 +91,15 @@ static int set_field(struct yaml *yaml, int node, struct scenario_pattern *patte
     rc = yaml_take_text(yaml, node, field->text, sizeof(field->text));
     if (rc < 0)
         return rc;
+    if (!*field->text && strcmp(name, SCENARIO_LINE) == 0)
+        return yaml_wrong(yaml, node, "an empty text is in every line");
     (void)snprintf(field->name, sizeof(field->name), "%s", name);
     field->is_part = strcmp(name, "text") == 0 || strcmp(name, SCENARIO_LINE) == 0;
     len = strlen(field->text);
-    field->is_regex = len >= 2 && field->text[0] == '/' && field->text[len - 1] == '/';
-    if (field->is_regex) {
-        field->text[len - 1] = '\0';
-        rc = regcomp(&field->regex, field->text + 1, REG_EXTENDED | REG_NOSUB);
-        field->text[len - 1] = '/';
-        if (rc != 0) {
-            (void)regerror(rc, &field->regex, why, sizeof(why));
-            field->is_regex = false;
-            return yaml_wrong(yaml, node, "this regular expression can't be used: %s", why);
-        }
-    }
-    pattern->count++;
-    return 0;
+    if (len >= 2 && field->text[0] == '/' && field->text[len - 1] == '/')
+        rc = set_regex(yaml, node, field);
+    pattern->count += rc == 0;
+    return rc;
 }
 
 static int take_field(struct yaml *yaml, int key, int value, void *ctx)
@@ -119,18 +167,25 @@ static void set_kind(void *ctx, enum scenario_step_kind kind)
     OF(ctx)->kinds++;
 }
 
+static int take_time(struct yaml *yaml, int node, struct scenario_step *step, const char *name)
+{
+    int rc = yaml_take_duration_us(yaml, node, SCENARIO_TIME_MAX_US, &step->us);
+
+    if (rc == 0)
+        (void)snprintf(step->text, sizeof(step->text), "%s: %.100s", name, yaml_text(yaml, node));
+    return rc;
+}
+
 static int take_wait(struct yaml *yaml, int node, void *ctx)
 {
     set_kind(ctx, SCENARIO_STEP_WAIT);
-    (void)snprintf(OF(ctx)->step->text, SCENARIO_TEXT_MAX, "wait");
-    return yaml_take_duration_us(yaml, node, SCENARIO_TIME_MAX_US, &OF(ctx)->step->us);
+    return take_time(yaml, node, OF(ctx)->step, "wait");
 }
 
 static int take_at(struct yaml *yaml, int node, void *ctx)
 {
     set_kind(ctx, SCENARIO_STEP_AT);
-    (void)snprintf(OF(ctx)->step->text, SCENARIO_TEXT_MAX, "at");
-    return yaml_take_duration_us(yaml, node, SCENARIO_TIME_MAX_US, &OF(ctx)->step->us);
+    return take_time(yaml, node, OF(ctx)->step, "at");
 }
 
 static int take_do(struct yaml *yaml, int node, void *ctx)

@@ -158,6 +158,35 @@ static void lines_that_come_together_are_seen_by_steps_that_follow_each_other(vo
     assert_said(&bench, "scenario failed: x.yaml:5: the run ended before this: three");
 }
 
+/* The script's first lines come before the loop's first turn. */
+static void first_lines_are_seen_behind_steps_that_wait_for_nothing(void **state)
+{
+    struct bench bench;
+
+    start(state, &bench, "steps:\n- do: a\n- never: bad\n- expect: one\n- end: yes\n");
+    assert_int_equal(bench.done_count, 1);
+    say(&bench, "one");
+    pass_ms(&bench, 1);
+    assert_int_equal(bench.code, EXIT_CODE_OK);
+    finish(&bench, EXIT_CODE_OK, EXIT_CODE_OK);
+}
+
+static void what_must_never_come_is_looked_for_from_the_line_before(void **state)
+{
+    struct bench bench;
+
+    start(state, &bench, "steps:\n- expect: one\n- never: bad\n- expect: two\n- wait: 1s\n");
+    say(&bench, "one");
+    say(&bench, "two");
+    pass_ms(&bench, 1);
+    assert_int_equal(bench.code, NOT_ENDED);
+    say(&bench, "bad");
+    pass_ms(&bench, 1);
+    assert_int_equal(bench.code, EXIT_CODE_SCENARIO);
+    finish(&bench, EXIT_CODE_SCENARIO, EXIT_CODE_SCENARIO);
+    assert_said(&bench, "scenario failed: x.yaml:3: this must never come, and came: bad");
+}
+
 static void a_line_that_does_not_come_in_time_fails(void **state)
 {
     struct bench bench;
@@ -243,7 +272,9 @@ static void a_scenario_that_never_ends_is_ended_at_its_limit(void **state)
     assert_int_equal(bench.code, NOT_ENDED);
     pass_ms(&bench, 1);
     assert_int_equal(bench.code, EXIT_CODE_SCENARIO);
-    assert_said(&bench, "scenario failed: x.yaml:4: it has not ended within 2.000 s");
+    assert_said(&bench,
+                "scenario failed: x.yaml:4: it has not ended within 2.000 s (limit: TIME allows "
+                "more), and is at x");
     finish(&bench, EXIT_CODE_SCENARIO, EXIT_CODE_SCENARIO);
 }
 
@@ -271,6 +302,13 @@ static void a_file_that_is_no_scenario_is_told_by_line_and_key(void **state)
         { "steps:\n- wait: -3s\n", "it takes a time as 1.5s" },
         { "steps:\n- wait: 2000min\n", "it takes a time as 1.5s" },
         { "steps:\n- wait: nans\n", "it takes a time as 1.5s" },
+        { "steps:\n- wait: 0x10ms\n", "it takes a time as 1.5s" },
+        { "steps:\n- wait: 1.2.3ms\n", "it takes a time as 1.5s" },
+        { "steps:\n- expect:\n", "x.yaml:2: steps.expect: an empty text is in every line" },
+        { "steps:\n- expect: /(a)\\1/\n", "a regular expression has no back references" },
+        { "steps:\n- expect: /((a{99}){99}){99}/\n", "and repeats repetitions 1000 times at most" },
+        { "steps:\n- expect: /a++++++++++++++++++++++++++++++++/\n", "1000 times at most" },
+        { "steps:\n- expect: /a{99999999999999999999999}/\n", "1000 times at most" },
         { "steps:\n- wait: 1s\n  do: a\n", "x.yaml:2: steps: a step does one thing" },
         { "steps:\n- within: 1s\n", "a step does one thing" },
         { "steps:\n- do: a\n  within: 1s\n", "within goes with expect" },
@@ -323,6 +361,8 @@ int main(void)
         BENCH_TEST(steps_are_taken_one_after_the_other_at_their_times),
         BENCH_TEST(a_line_is_waited_for_in_its_part_by_a_regex_or_by_keys),
         BENCH_TEST(lines_that_come_together_are_seen_by_steps_that_follow_each_other),
+        BENCH_TEST(first_lines_are_seen_behind_steps_that_wait_for_nothing),
+        BENCH_TEST(what_must_never_come_is_looked_for_from_the_line_before),
         BENCH_TEST(a_line_that_does_not_come_in_time_fails),
         BENCH_TEST(what_must_never_come_fails_from_its_step_on),
         BENCH_TEST(a_rule_acts_each_time_or_so_many_times),

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -380,16 +379,17 @@ int yaml_take_duration_us(struct yaml *yaml, int node, uint64_t max_us, uint64_t
         double us;
     } units[] = { { "us", 1 }, { "ms", 1e3 }, { "s", 1e6 }, { "min", 60e6 } };
     const char *text = want_text(yaml, node);
+    size_t digits; /* no sign and no exponent */
     double number;
     char *end;
 
     if (!text)
         return -EINVAL;
+    digits = strspn(text, "0123456789.");
     number = strtod(text, &end);
-    for (int i = 0; end != text && i < ARRAY_LEN(units); i++) {
-        if (strcmp(end, units[i].name) == 0 && isfinite(number) && number >= 0 &&
-            number * units[i].us <= (double)max_us) {
-            *value = (uint64_t)(number * units[i].us);
+    for (int i = 0; digits && end == text + digits && i < ARRAY_LEN(units); i++) {
+        if (strcmp(end, units[i].name) == 0 && number * units[i].us <= (double)max_us) {
+            *value = (uint64_t)(number * units[i].us + 0.5);
             return 0;
         }
     }

@@ -616,6 +616,5 @@ int vm_run(struct vm *vm)
     if (code == EXIT_CODE_OK)
         code = run_script(vm);
     lua_settop(vm->L, 0);
-    trace_emit(&vm->config.device->trace, "exit", "{s:i}", "code", code);
     return code;
 }
