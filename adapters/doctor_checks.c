@@ -15,6 +15,7 @@
 #include "adapters/keeper.h"
 #include "adapters/sandbox.h"
 #include "adapters/tiers.h"
+#include "adapters/uplink.h"
 #include "emu/board.h"
 #include "emu/util.h"
 
@@ -223,8 +224,10 @@ static void check_apparmor(struct finding *finding)
                 "AppArmor gives rights in user namespaces only to programs that a profile names "
                 "(Ubuntu 24.04); " PROFILE " %s",
                 access(PROFILE, F_OK) == 0 ? "is one for /usr/bin/luatos-emu" : "is not installed");
-    if (!finding->is_good)
+    if (!finding->is_good) {
         finding_add_fix(finding, "sudo cmake --install build/release --prefix /usr");
+        finding_add_fix(finding, "sudo apparmor_parser -r -W " PROFILE);
+    }
 }
 
 static void check_tun(struct finding *finding)
@@ -232,11 +235,15 @@ static void check_tun(struct finding *finding)
     int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 
     if (fd >= 0) {
-        finding_set(finding, true, "/dev/net/tun can be opened: --bind ADAPTER=tap:NAME works");
+        finding_set(
+            finding, true,
+            "/dev/net/tun can be opened: --bind ADAPTER=tap:NAME, pasta and slirp4netns take it");
         close(fd);
         return;
     }
-    finding_set(finding, false, "/dev/net/tun: %s: no --bind ADAPTER=tap:NAME", strerror(errno));
+    finding_set(finding, false,
+                "/dev/net/tun: %s: no --bind ADAPTER=tap:NAME, pasta or slirp4netns",
+                strerror(errno));
     if (errno == EACCES || errno == EPERM)
         finding_add_fix(finding, "sudo chmod 0666 /dev/net/tun");
     else
@@ -296,6 +303,55 @@ static void check_program(struct finding *finding, const char *program)
         finding_set(finding, false, "is not installed: --net=T3");
 }
 
+/* Out of a network of one's own, by whichever tier makes one. */
+static int try_uplink(enum uplink_kind kind, char why[UPLINK_WHY_MAX])
+{
+    struct keeper_network network = { .prefix_len = BOARD_LAB_BITS };
+    struct uplink uplink;
+    struct keeper *keeper;
+    int rc;
+
+    board_lab_ip(&network.bridge, BOARD_LAB_HOST);
+    rc = keeper_make(&keeper, &network, why);
+    network.in_userns = true;
+    if (rc < 0)
+        rc = keeper_make(&keeper, &network, why);
+    if (rc < 0)
+        return rc;
+    rc = uplink_open(&uplink, keeper, kind, why);
+    uplink_close(&uplink);
+    keeper_stop(keeper);
+    return rc;
+}
+
+static void check_uplink(struct finding *finding, enum uplink_kind kind, const char *package)
+{
+    char why[UPLINK_WHY_MAX];
+    int rc = try_uplink(kind, why);
+
+    if (rc == 0)
+        finding_set(finding, true, "--uplink=%s: it led out of a network", uplink_name(kind));
+    else
+        finding_set(finding, false, "%.300s", why);
+    if (rc == -ENOENT || rc == -ENOSYS)
+        finding_add_fix(finding, "sudo apt-get install -y %s", package);
+}
+
+static void check_pasta(struct finding *finding)
+{
+    check_uplink(finding, UPLINK_PASTA, "passt");
+}
+
+static void check_slirp4netns(struct finding *finding)
+{
+    check_uplink(finding, UPLINK_SLIRP4NETNS, "slirp4netns");
+}
+
+static void check_relay(struct finding *finding)
+{
+    check_uplink(finding, UPLINK_RELAY, "libslirp0 libnftables1");
+}
+
 static void check_podman(struct finding *finding)
 {
     check_program(finding, "podman");
@@ -351,10 +407,17 @@ static const struct {
     const char *name;
     void (*check)(struct finding *finding);
 } checks[] = {
-    { "userns", check_userns },     { "apparmor", check_apparmor },
-    { "tun", check_tun },           { "nftables", check_nftables },
-    { "podman", check_podman },     { "rootlesskit", check_rootlesskit },
-    { "landlock", check_landlock }, { "ports", check_ports },
+    { "userns", check_userns },
+    { "apparmor", check_apparmor },
+    { "tun", check_tun },
+    { "nftables", check_nftables },
+    { "pasta", check_pasta },
+    { "slirp4netns", check_slirp4netns },
+    { "relay", check_relay },
+    { "podman", check_podman },
+    { "rootlesskit", check_rootlesskit },
+    { "landlock", check_landlock },
+    { "ports", check_ports },
     { "ping", check_ping },
 };
 

@@ -27,7 +27,8 @@
 
 struct keeper {
     pid_t pid;
-    int fd;       /* our end of the pair */
+    int fd; /* our end of the pair */
+    bool in_userns;
     bool is_lost; /* it did not answer: what it says later answers nothing */
 };
 
@@ -131,7 +132,8 @@ static int start(struct keeper **out, const struct beginning *beginning, char wh
         rc = reply.rc;
     (void)snprintf(why, KEEPER_WHY_MAX, "%s", *reply.text ? reply.text : strerror(-rc));
     keeper = xcalloc(1, sizeof(*keeper));
-    *keeper = (struct keeper){ .pid = pid, .fd = pair[0] };
+    *keeper =
+        (struct keeper){ .pid = pid, .fd = pair[0], .in_userns = beginning->network.in_userns };
     if (rc < 0) {
         keeper_stop(keeper);
     } else {
@@ -175,6 +177,16 @@ void keeper_stop(struct keeper *keeper)
     while (keeper->pid > 0 && waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     free(keeper);
+}
+
+pid_t keeper_pid(const struct keeper *keeper)
+{
+    return keeper->pid;
+}
+
+bool keeper_is_in_userns(const struct keeper *keeper)
+{
+    return keeper->in_userns;
 }
 
 int keeper_fd(const struct keeper *keeper)
@@ -289,6 +301,13 @@ int keeper_set_tap(struct keeper *keeper, const char *ifname, const char *bridge
 
     (void)snprintf(request.link.ifname, sizeof(request.link.ifname), "%s", ifname);
     (void)snprintf(request.link.bridge, sizeof(request.link.bridge), "%s", bridge);
+    return ask_why(keeper, &request, why);
+}
+
+int keeper_set_uplink(struct keeper *keeper, bool with_veth, char why[KEEPER_WHY_MAX])
+{
+    const struct request request = { .kind = REQUEST_SET_UPLINK, .with_veth = with_veth };
+
     return ask_why(keeper, &request, why);
 }
 

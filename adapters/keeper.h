@@ -25,6 +25,7 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "emu/board.h"
 #include "emu/endpoint.h"
@@ -135,6 +136,17 @@ int keeper_set_tap(struct keeper *keeper, const char *ifname, const char *bridge
  * not the keeper's own.
  */
 int keeper_forward(struct keeper *keeper, int from, int to, char why[KEEPER_WHY_MAX]);
+
+/*
+ * Lead what is for elsewhere out of the bridge's network by the interface "uplink" there, see
+ * uplink.h: its addresses, its route and NAT. @with_veth: and make it, with its other end there. @why
+ * is for people. 0 or -errno; -ENODEV: it is not there yet.
+ */
+int keeper_set_uplink(struct keeper *keeper, bool with_veth, char why[KEEPER_WHY_MAX]);
+
+/* The child, whose /proc/PID/ns/net is the bridge's after keeper_set_uplink(). */
+pid_t keeper_pid(const struct keeper *keeper);
+bool keeper_is_in_userns(const struct keeper *keeper); /* of its own */
 
 /* As socket(2), in @place. A descriptor or -errno. Blocks for the child's answer: some 20 us. */
 int keeper_socket(struct keeper *keeper, int place, int domain, int type, int protocol);

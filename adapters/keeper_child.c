@@ -162,6 +162,8 @@ static int answer(struct child *child, const struct request *request, struct rep
         return child_set_tap(child, &request->link, reply);
     case REQUEST_FORWARD:
         return child_forward(child, request->place, request->to, reply);
+    case REQUEST_SET_UPLINK:
+        return child_set_uplink(child, request->with_veth, reply);
     case REQUEST_DIVERT:
         return child_set_diverted(child, request->place, !request->is_up);
     }

@@ -21,6 +21,7 @@
 #define CABLE_BITS  30 /* 100.64.N.0/30, RFC 6598: nobody else's */
 #define COMMAND_MAX 512
 #define PATH_CAP    64
+#define NO_NAT      "this kernel has no NAT by nftables"
 
 struct nft_ctx;
 
@@ -200,6 +201,24 @@ static int start(struct child *child, const struct nft *nft, int from, int to)
     return rc;
 }
 
+int child_masquerade(struct child *child, const char *in, const char *out, struct reply *reply)
+{
+    struct nft nft;
+    int rc = load(&nft, reply);
+
+    if (rc < 0)
+        return rc;
+    rc = child_go(child, KEEPER_HOME);
+    if (rc == 0)
+        rc = set_sysctl("all", "forwarding", "1");
+    if (rc == 0)
+        rc = masquerade(child, &nft, KEEPER_HOME, in, out);
+    if (rc == -EOPNOTSUPP)
+        (void)snprintf(reply->text, sizeof(reply->text), NO_NAT);
+    (void)dlclose(nft.library);
+    return rc;
+}
+
 static bool can_forward(const struct child *child, int place)
 {
     return place > KEEPER_HOME && place < child->places_count && *child->places[place].ifname;
@@ -222,7 +241,7 @@ int child_forward(struct child *child, int from, int to, struct reply *reply)
     if (to != KEEPER_HOME)
         rc = start(child, &nft, from, to);
     if (rc == -EOPNOTSUPP)
-        (void)snprintf(reply->text, sizeof(reply->text), "this kernel has no NAT by nftables");
+        (void)snprintf(reply->text, sizeof(reply->text), NO_NAT);
     (void)dlclose(nft.library);
     return rc;
 }

@@ -1,4 +1,4 @@
-/* Included by keeper.c, keeper_child.c, keeper_divert.c, keeper_links.c, keeper_make.c, keeper_nat.c only. */
+/* Included by keeper.c, keeper_child.c, keeper_divert.c, keeper_links.c, keeper_make.c, keeper_nat.c, keeper_uplink.c only. */
 #pragma once
 
 #include "adapters/keeper.h"
@@ -13,6 +13,7 @@ enum request_kind {
     REQUEST_SET_TAP,
     REQUEST_DIVERT,
     REQUEST_FORWARD,
+    REQUEST_SET_UPLINK,
 };
 
 struct request {
@@ -21,6 +22,7 @@ struct request {
     int domain, type, protocol;
     struct keeper_link link; /* what a kind needs of it */
     bool is_up;              /* REQUEST_DIVERT: back on the bridge */
+    bool with_veth;          /* REQUEST_SET_UPLINK */
 };
 
 /* With a descriptor where one was asked for. The first one says whether the keeper is ready. */
@@ -98,6 +100,12 @@ int child_set_tap(struct child *child, const struct keeper_link *link, struct re
 
 /* keeper_nat.c; @to KEEPER_HOME ends it */
 int child_forward(struct child *child, int from, int to, struct reply *reply);
+
+/* What comes to the bridge for elsewhere goes out by @out, under its address. 0 or -errno. */
+int child_masquerade(struct child *child, const char *in, const char *out, struct reply *reply);
+
+/* keeper_uplink.c */
+int child_set_uplink(struct child *child, bool is_veth, struct reply *reply);
 
 /* keeper_divert.c */
 int child_set_diverted(struct child *child, int place, bool is_off);

@@ -337,6 +337,9 @@ static bool set_dns(const struct nets *nets, enum adapter_id id, struct adapter_
         info->dns_count = gateway->family != IP_FAMILY_NONE; /* as a module does */
         info->dns[0] = *gateway;
         info->dns[0].port = DNS_PORT;
+    } else if (slot->binding == BINDING_LAB && nets->own_dns.family != IP_FAMILY_NONE) {
+        info->dns_count = 1;
+        info->dns[0] = nets->own_dns;
     } else {
         return false;
     }
@@ -425,7 +428,9 @@ static int plug(struct nets *nets, enum adapter_id id, const struct adapter_info
 static int serve_lab(struct nets *nets, const struct adapter_info *host, char why[NETS_WHY_MAX])
 {
     bool has_dns = host->dns_count && endpoint_same_ip(&host->dns[0], &nets->own_ip);
-    int rc = nets_serve_lab(nets, host->dns, has_dns);
+    bool has_own = nets->own_dns.family != IP_FAMILY_NONE;
+    int rc = has_own ? nets_serve_lab(nets, &nets->own_dns, 1)
+                     : nets_serve_lab(nets, host->dns, has_dns);
 
     if (rc < 0)
         (void)snprintf(why, NETS_WHY_MAX, "the lab's DHCP server can't be started: %s",

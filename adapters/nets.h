@@ -60,11 +60,12 @@ struct keeper_watch {
 };
 
 struct nets {
-    struct keeper *own;     /* of the networks that were made; NULL: none was */
-    bool in_userns;         /* how they are made, see keeper.h */
-    bool is_own_refused;    /* it was one of them that could not be had */
-    struct endpoint own_ip; /* of the lab's bridge; IP_FAMILY_NONE: there is none */
-    struct dhcpd *dhcpd;    /* gives addresses to who asks for one on it; NULL: nobody does */
+    struct keeper *own;      /* of the networks that were made; NULL: none was */
+    bool in_userns;          /* how they are made, see keeper.h */
+    bool is_own_refused;     /* it was one of them that could not be had */
+    struct endpoint own_ip;  /* of the lab's bridge; IP_FAMILY_NONE: there is none */
+    struct endpoint own_dns; /* of who is on it; IP_FAMILY_NONE: as on the host's network */
+    struct dhcpd *dhcpd;     /* gives addresses to who asks for one on it; NULL: nobody does */
     struct net_link net_links[ADAPTER_COUNT];
     struct keeper_watch watches[ADAPTER_COUNT + 1];
     const struct board *board;

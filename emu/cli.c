@@ -445,6 +445,20 @@ static const char *print_man(struct cli *cli, const char *value, char why[WHY_MA
     return PRINTED;
 }
 
+static const char *set_uplink(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    static const struct choice choices[] = { { "auto", UPLINK_AUTO },
+                                             { "pasta", UPLINK_PASTA },
+                                             { "slirp4netns", UPLINK_SLIRP4NETNS },
+                                             { "relay", UPLINK_RELAY },
+                                             { "off", UPLINK_OFF } };
+    int kind = cli->uplink;
+    const char *wrong = choose(choices, ARRAY_LEN(choices), value, &kind, why);
+
+    cli->uplink = (enum uplink_kind)kind;
+    return wrong;
+}
+
 /* NOLINTEND(readability-non-const-parameter) */
 
 /* ---- the table ---------------------------------------------------------------------------- */
@@ -556,6 +570,13 @@ static const struct option_row rows[] = {
       "May be repeated. Default: pty, made when the script sets the\n"
       "port up; its name is said",
       set_uart },
+    { 0, "uplink", "auto|pasta|slirp4netns|relay|off",
+      "the way out of a network that the emulator makes, to the one\n"
+      "outside: by that program, or by a process of the emulator's\n"
+      "(relay); none takes root. auto: the first that can be had, which\n"
+      "is said. Then the lab's DNS asks outside for names that it\n"
+      "does not know. Default: off",
+      set_uplink },
     { 0, "version", NULL, "print the version and exit", print_version },
 };
 static_assert(sizeof(rows) / sizeof(rows[0]) < OPTIONS_MAX, "getopt_long's table is too small");
@@ -733,6 +754,7 @@ enum cli_verdict cli_parse(struct cli *cli, int argc, char *argv[])
     *cli = (struct cli){ .profile = PROFILE_DOC,
                          .time = VCLOCK_MODE_REAL,
                          .log_level = LOG_LEVEL_DEBUG,
+                         .uplink = UPLINK_OFF,
                          .sandbox = is_ci() ? CLI_SANDBOX_WHERE_POSSIBLE : CLI_SANDBOX_OFF };
     board_init(&cli->board);
     limits_init(&cli->limits);

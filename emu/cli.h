@@ -12,6 +12,7 @@
 #include "emu/limits.h"
 #include "emu/log.h"
 #include "emu/tier.h"
+#include "emu/uplink_kind.h"
 #include "emu/vclock.h"
 
 #define CLI_IMPAIRS_MAX    64
@@ -46,6 +47,7 @@ struct cli {
     bool allows_tls_1_3;
     enum tier_wish net;
     enum tier net_tier; /* TIER_WISH_ONE */
+    enum uplink_kind uplink;
     bool gc_stress, lab;
 };
 

@@ -34,6 +34,18 @@ bool fd_wait_readable(int fd, int ms)
     return poll(&pfd, 1, ms) > 0;
 }
 
+bool fd_is_hung_up(int fd, int ms)
+{
+    struct pollfd pfd = { .fd = fd };
+
+    return poll(&pfd, 1, ms) > 0 && pfd.revents & POLLHUP;
+}
+
+int fd_wait_any(struct pollfd *fds, size_t count, int ms)
+{
+    return poll(fds, count, ms);
+}
+
 bool fd_is_readable(int fd)
 {
     return fd_wait_readable(fd, 0);

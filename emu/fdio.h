@@ -17,6 +17,13 @@ bool fd_is_readable(int fd);
 /* The same, when it would within @ms. */
 bool fd_wait_readable(int fd, int ms);
 
+/* The same of a hang-up of its other end, whatever there is to read. */
+bool fd_is_hung_up(int fd, int ms);
+
+/* Wait for any of them, as poll(2). */
+struct pollfd;
+int fd_wait_any(struct pollfd *fds, size_t count, int ms);
+
 /*
  * Wait until nothing is left to be read from @fd, which somebody else does; but for @ms at the most.
  */

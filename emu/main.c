@@ -22,6 +22,7 @@
 #include "adapters/reexec.h"
 #include "adapters/terminal.h"
 #include "adapters/tiers.h"
+#include "adapters/uplink.h"
 #include "emu/cli.h"
 #include "emu/device.h"
 #include "emu/exit_code.h"
@@ -244,8 +245,20 @@ static bool give_files(struct device *device, const struct lab *lab, struct vfs 
     return rc == 0;
 }
 
-static int start_lab(struct device *device, const struct nets *nets, struct lab **lab,
-                     struct adapter_info *info)
+/* Who knows the names that the lab does not; IP_FAMILY_NONE: there is no way to them. */
+static struct endpoint upstream_of(const struct uplink *uplink, const struct adapter_info *host)
+{
+    struct endpoint dns = { 0 };
+
+    if (uplink->kind == UPLINK_HOST && host->dns_count)
+        dns = host->dns[0];
+    else if (uplink->kind != UPLINK_HOST && uplink->kind != UPLINK_OFF)
+        uplink_dns(&dns);
+    return dns;
+}
+
+static int start_lab(struct device *device, const struct nets *nets,
+                     const struct endpoint *upstream, struct lab **lab, struct adapter_info *info)
 {
     int rc = lab_open(lab, &(struct lab_config){ .loop = &device->loop,
                                                  .timers = &device->timers,
@@ -253,6 +266,7 @@ static int start_lab(struct device *device, const struct nets *nets, struct lab 
                                                  .rng = &device->rng,
                                                  .keeper = nets_lab(nets),
                                                  .ip = nets->own_ip,
+                                                 .upstream = *upstream,
                                                  .keylog_fd = device->net.tls.keylog_fd,
                                                  .log = &device->log,
                                                  .trace = &device->trace });
@@ -307,7 +321,8 @@ struct surroundings {
     struct scenario *scenario; /* NULL: none */
     struct nets nets;
     struct tier_choice choice; /* which tier they are of */
-    struct lab *lab;           /* NULL: none */
+    struct uplink uplink;
+    struct lab *lab; /* NULL: none */
     struct impairment *impairment;
     struct capture *capture;     /* NULL: none */
     struct ctl *ctl;             /* NULL: none */
@@ -376,10 +391,12 @@ static int surround(const struct cli *cli, struct device *device, struct vfs *vf
 {
     const struct tier_plan plan = cli_tier_plan(cli);
     struct adapter_info info;
+    struct endpoint upstream;
     char why[NETS_WHY_MAX];
     int code, rc;
 
     tiers_tell(&around->choice, &plan, device);
+    uplink_tell(&around->uplink, device);
     if (cli->time == VCLOCK_MODE_REAL) {
         hostinfo_read(&info);
     } else {
@@ -387,7 +404,10 @@ static int surround(const struct cli *cli, struct device *device, struct vfs *vf
     }
     if (!wire(device, &cli->board, &around->terminals))
         return EXIT_CODE_ENVIRONMENT;
-    if (cli->lab && (start_lab(device, &around->nets, &around->lab, &info) < 0 ||
+    upstream = upstream_of(&around->uplink, &info);
+    if (around->uplink.kind != UPLINK_HOST && !cli->lab)
+        around->nets.own_dns = upstream;
+    if (cli->lab && (start_lab(device, &around->nets, &upstream, &around->lab, &info) < 0 ||
                      !give_files(device, around->lab, vfs)))
         return EXIT_CODE_ENVIRONMENT;
     around->nets.follows_host_dns = !cli->lab && cli->time == VCLOCK_MODE_REAL;
@@ -588,9 +608,12 @@ static bool take_and_drop(struct cli *cli, char *const argv[], struct surroundin
     };
     char why[TIERS_WHY_MAX];
 
+    around->uplink = (struct uplink){ .kind = UPLINK_OFF, .child = CHILD_NONE };
     if (tiers_open(&around->nets, &config, &around->choice, why) == 0) {
-        if (privilege_drop(why) == 0)
+        if (uplink_open(&around->uplink, nets_lab(&around->nets), cli->uplink, why) == 0 &&
+            privilege_drop(why) == 0)
             return true;
+        uplink_close(&around->uplink);
         nets_close(&around->nets);
     }
     (void)fprintf(stderr, "luatos-emu: %s\n", why);
@@ -620,6 +643,7 @@ static int run(struct cli *cli, char *const argv[], const struct outputs *output
     if (around.scenario)
         scenario_free(around.scenario);
     vfs_free(vfs);
+    uplink_close(&around.uplink);
     nets_close(&around.nets);
     return code;
 }

@@ -5,31 +5,41 @@
 
 #define PREFIX_LEN 2 /* over TCP the length of a message comes before it */
 
-/* Length of the answer; 0: @query is none, and gets none. */
-static size_t answer_query(const struct lab_server *server, const struct endpoint *from,
-                           const uint8_t *query, size_t len, uint8_t answer[DNS_MSG_MAX])
+/*
+ * Length of the answer; 0: @query is none, and gets none; or it came as @dgram (NULL: it did not), and
+ * another name server gives the answer.
+ */
+static size_t answer_query(const struct lab_server *server, const struct lab_dgram *dgram,
+                           const struct endpoint *from, const uint8_t *query, size_t len,
+                           uint8_t answer[DNS_MSG_MAX])
 {
     char name[DNS_NAME_MAX], from_text[ENDPOINT_TEXT_MAX];
     const struct endpoint *addr = lab_dns(server->lab);
     struct dns_asked asked;
+    bool is_forwarded = false;
     enum dns_rcode rcode;
 
     if (dns_read_query(query, len, &asked) < 0)
         return 0;
     rcode = asked.rcode;
     dns_name_text(&asked.question.name, name);
-    if (rcode == DNS_RCODE_OK && !lab_knows_name(name))
-        rcode = DNS_RCODE_NXDOMAIN;
-    trace_emit(server->lab->config.trace, "lab.dns", "{s:s, s:i, s:i, s:s}", "name", name, "type",
-               (int)asked.question.type, "rcode", (int)rcode, "from",
-               endpoint_text(from, from_text));
-    return dns_write_answer(&asked, rcode, addr, 1, answer);
+    if (rcode == DNS_RCODE_OK && !lab_knows_name(name)) {
+        is_forwarded = dgram && lab_forward(dgram, query, len);
+        /* over TCP nobody is asked: the name may well exist */
+        rcode = is_forwarded           ? DNS_RCODE_OK
+                : server->lab->forward ? DNS_RCODE_SERVFAIL
+                                       : DNS_RCODE_NXDOMAIN;
+    }
+    trace_emit(server->lab->config.trace, "lab.dns", "{s:s, s:i, s:i, s:s, s:b}", "name", name,
+               "type", (int)asked.question.type, "rcode", (int)rcode, "from",
+               endpoint_text(from, from_text), "forwarded", is_forwarded);
+    return is_forwarded ? 0 : dns_write_answer(&asked, rcode, addr, 1, answer);
 }
 
 static void dns_dgram(const struct lab_dgram *dgram, const uint8_t *data, size_t len)
 {
     uint8_t answer[DNS_MSG_MAX];
-    size_t answer_len = answer_query(dgram->server, &dgram->from, data, len, answer);
+    size_t answer_len = answer_query(dgram->server, dgram, &dgram->from, data, len, answer);
 
     if (answer_len)
         lab_dgram_answer(dgram, answer, answer_len);
@@ -39,7 +49,7 @@ static void send_answer(struct lab_stream *stream, const uint8_t *query, size_t 
 {
     uint8_t framed[PREFIX_LEN + DNS_MSG_MAX];
     size_t answer_len =
-        answer_query(stream->server, &stream->from, query, len, framed + PREFIX_LEN);
+        answer_query(stream->server, NULL, &stream->from, query, len, framed + PREFIX_LEN);
     struct writer w;
 
     if (!answer_len) {

@@ -77,8 +77,7 @@ static int listen_on(int fd, const struct sockaddr_in *sa, const struct lab_peer
     return is_tcp && listen(fd, backlog) < 0 ? -errno : 0;
 }
 
-/* A descriptor or -errno. */
-static int open_socket(struct keeper *keeper, int type)
+int lab_socket(struct keeper *keeper, int type)
 {
     int fd;
 
@@ -96,7 +95,7 @@ static int open_socket(struct keeper *keeper, int type)
 static int fill(struct lab_server *server, const struct sockaddr_in *sa)
 {
     struct sockaddr_in to = *sa;
-    int fd = open_socket(server->lab->config.keeper, SOCK_STREAM);
+    int fd = lab_socket(server->lab->config.keeper, SOCK_STREAM);
 
     if (fd < 0)
         return fd;
@@ -115,7 +114,7 @@ static int server_open(struct lab_server *server)
     struct sockaddr_in sa;
     int fd, rc;
 
-    fd = open_socket(server->lab->config.keeper, is_tcp ? SOCK_STREAM : SOCK_DGRAM);
+    fd = lab_socket(server->lab->config.keeper, is_tcp ? SOCK_STREAM : SOCK_DGRAM);
     if (fd < 0)
         return fd;
     ep.port = server->port;
@@ -215,6 +214,8 @@ int lab_open(struct lab **lab, const struct lab_config *config)
 
     if (rc == 0)
         rc = lab_certs_open(made);
+    if (rc == 0)
+        rc = lab_forward_open(made);
     if (rc < 0) {
         lab_close(made);
         return rc;
@@ -230,6 +231,7 @@ void lab_close(struct lab *lab)
     list_for_each_safe(node, &lab->streams)
         lab_stream_close(container_of(node, struct lab_stream, link));
     lab_dtls_close(lab);
+    lab_forward_close(lab);
     close_servers(lab);
     tls_env_fini(&lab->tls);
     lab_certs_close(lab);

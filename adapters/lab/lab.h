@@ -17,7 +17,7 @@
  *
  * Trace: "lab.open" address; "lab.accept", "lab.refuse" peer, port, from; "lab.close" peer, from,
  * rx, tx (bytes), error (errno, 0: none); "lab.datagram" peer, port, from, len; "lab.dns" name,
- * type, rcode, from; "lab.http" peer, from, method, path, status; "lab.tls.done" peer, from, with
+ * type, rcode, from, forwarded (another name server is asked); "lab.http" peer, from, method, path, status; "lab.tls.done" peer, from, with
  * (version and cipher); "lab.tls.failed" peer, from, why.
  *
  * TLS makes a run not quite repeatable, even with a seed: keys are new, and so signatures and the
@@ -49,7 +49,8 @@ struct lab_config {
     struct rng *rng;       /* one number is taken: where the search for an address begins */
     struct keeper *keeper; /* of a network whose bridge has @ip: there; NULL: on loopback */
     struct endpoint ip;
-    int keylog_fd; /* where TLS secrets are appended; -1: nowhere. Not owned */
+    struct endpoint upstream; /* a name server for names that the lab does not know; or none */
+    int keylog_fd;            /* where TLS secrets are appended; -1: nowhere. Not owned */
     struct log *log;
     struct trace *trace;
 };

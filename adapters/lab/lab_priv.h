@@ -1,4 +1,4 @@
-/* Included by the files of adapters/lab: lab.c, peers.c, print.c, certs.c, secure.c, stream.c, dgram.c, dtls.c, dns_peer.c, ntp_peer.c, http_peer.c, odd_peers.c, control.c and stream_peers.c. */
+/* Included by the files of adapters/lab: lab.c, peers.c, print.c, certs.c, secure.c, stream.c, dgram.c, dtls.c, dns_peer.c, dns_forward.c, ntp_peer.c, http_peer.c, odd_peers.c, control.c and stream_peers.c. */
 #pragma once
 
 #include <netinet/in.h>
@@ -92,6 +92,7 @@ struct lab {
     size_t dtls_count;
     struct tls_env tls;
     struct lab_certs *certs;
+    struct lab_forward *forward;   /* NULL: there is no other name server */
     uint8_t scratch[LAB_READ_CAP]; /* where what was read lands */
 };
 
@@ -103,6 +104,9 @@ int lab_again(struct lab *lab, struct loop_fd *source, uint32_t events);
 
 /* Trace @kind, with "peer", "port" and "from". */
 void lab_trace(const struct lab_server *server, const char *kind, const struct endpoint *from);
+
+/* Where the lab is. A descriptor or -errno. */
+int lab_socket(struct keeper *keeper, int type);
 
 /* What the loop calls for a server's socket. */
 void lab_on_listener(struct loop_fd *source, uint32_t events);
@@ -185,6 +189,15 @@ void lab_dgram_answer(const struct lab_dgram *dgram, const void *data, size_t le
 
 /* Likewise, as it is. */
 void lab_dgram_send(const struct lab_dgram *dgram, const void *data, size_t len);
+
+/* ---- another name server -------------------------------------------------------------------------- */
+
+/* Ask it what @dgram asks. False: there is none, or not for this. */
+bool lab_forward(const struct lab_dgram *dgram, const uint8_t *query, size_t len);
+
+/* 0 or -errno. */
+int lab_forward_open(struct lab *lab);
+void lab_forward_close(struct lab *lab);
 
 /* ---- TLS and DTLS ----------------------------------------------------------------------------------- */
 
