@@ -199,12 +199,19 @@ bool capture_has_frames(const struct capture *capture, enum adapter_id id)
 
 /* ---- frames -------------------------------------------------------------------------------------- */
 
+static struct byteq *bytes_of(struct capture *capture, uint64_t look)
+{
+    return &capture->bytes[look % CAPTURE_LOOKS_KEPT];
+}
+
 /* Of links as much is kept as comes until the next look. */
 static bool is_full(const struct capture *capture, size_t len)
 {
+    for (int i = 0; i < CAPTURE_LOOKS_KEPT; i++)
+        len += capture->bytes[i].len;
     if (!list_is_empty(&capture->links))
-        return capture->bytes.len + len > KEPT_OF_LINKS_MAX;
-    return capture->frames_count == KEPT_FRAMES_MAX || capture->bytes.len + len > KEPT_LEN_MAX;
+        return len > KEPT_OF_LINKS_MAX;
+    return capture->frames_count == KEPT_FRAMES_MAX || len > KEPT_LEN_MAX;
 }
 
 static void write_all(struct capture *capture)
@@ -227,7 +234,7 @@ uint8_t *capture_frame_room(struct capture_port *port, size_t len)
         capture->frames_cap = capture->frames_cap ? 2 * capture->frames_cap : FRAMES_CAP_MIN;
         capture->frames = xrealloc(capture->frames, capture->frames_cap * sizeof(*capture->frames));
     }
-    return byteq_room(&capture->bytes, len);
+    return byteq_room(bytes_of(capture, capture->looks), len);
 }
 
 /* What it is about. */
@@ -254,6 +261,7 @@ void capture_frame_done(struct capture_port *port, uint64_t time_ns, bool is_out
 {
     struct capture *capture = port->capture;
     struct capture_frame *frame = &capture->frames[capture->frames_count];
+    struct byteq *bytes = bytes_of(capture, capture->looks);
 
     port->frames++;
     if (capture->error)
@@ -263,15 +271,15 @@ void capture_frame_done(struct capture_port *port, uint64_t time_ns, bool is_out
         .time_ns = time_ns,
         .is_out = is_out,
         .look = capture->looks,
-        .at = capture->bytes.len,
+        .at = bytes->len,
         .len = len,
         .first = -1,
         .last = -1,
     };
     if (key)
         frame->key = *key;
-    byteq_grow(&capture->bytes, len);
-    describe_frame(frame, capture->bytes.data + capture->bytes.head + frame->at);
+    byteq_grow(bytes, len);
+    describe_frame(frame, bytes->data + frame->at);
     capture->frames_count++;
     capture_links_wake(capture);
 }
@@ -295,7 +303,7 @@ static void put_frame(struct capture *capture, const struct capture_frame *frame
                           .interface = frame->port->interface,
                           .time_ns = calendar_ns(capture, frame->time_ns),
                           .direction = frame->is_out ? PCAPNG_DIRECTION_OUT : PCAPNG_DIRECTION_IN,
-                          .data = capture->bytes.data + capture->bytes.head + frame->at,
+                          .data = bytes_of(capture, frame->look)->data + frame->at,
                           .len = frame->len,
                           .comments = texts,
                           .comments_count = count,
@@ -325,35 +333,41 @@ static void sort_frames(struct capture *capture)
 }
 
 /*
- * A frame is written at the second look after the one that has found it. Before the first the loop
- * has asked for what there was for the script, and what it was told then has found its frame.
+ * A frame is written at the second look after the one that has found it: before the first the loop
+ * has asked for what there was for the script, and what it was told then has found its frame. One in
+ * front of it that was found later holds it up, but not for ever.
  */
 static size_t count_due(const struct capture *capture)
 {
-    size_t count = 0;
+    size_t count = 0, overdue = 0;
 
-    while (count < capture->frames_count &&
-           (!capture->keeps_back || capture->frames[count].look + 2 <= capture->looks))
-        count++;
-    return count;
+    if (!capture->keeps_back)
+        return capture->frames_count;
+    for (size_t i = 0; i < capture->frames_count; i++) {
+        uint64_t looks = capture->looks - capture->frames[i].look;
+
+        if (looks >= CAPTURE_LOOKS_KEPT - 1)
+            overdue = i + 1;
+        if (looks >= 2 && count == i)
+            count++;
+    }
+    return count > overdue ? count : overdue;
 }
 
 /* The first @count frames are written. */
 static void forget_frames(struct capture *capture, size_t count)
 {
-    struct byteq *left = &capture->spare, written = capture->bytes;
+    bool is_used[CAPTURE_LOOKS_KEPT] = { false };
 
-    left->head = left->len = 0;
-    for (size_t i = count; i < capture->frames_count; i++) {
-        struct capture_frame *frame = &capture->frames[i - count];
-
-        *frame = capture->frames[i];
-        byteq_append(left, byteq_front(&written) + frame->at, frame->len);
-        frame->at = left->len - frame->len;
-    }
-    capture->bytes = *left;
-    capture->spare = written;
     capture->frames_count -= count;
+    memmove(capture->frames, capture->frames + count,
+            capture->frames_count * sizeof(*capture->frames));
+    for (size_t i = 0; i < capture->frames_count; i++)
+        is_used[capture->frames[i].look % CAPTURE_LOOKS_KEPT] = true;
+    for (int i = 0; i < CAPTURE_LOOKS_KEPT; i++) {
+        if (!is_used[i])
+            capture->bytes[i].head = capture->bytes[i].len = 0;
+    }
     capture_comment_forget(capture, count);
 }
 
@@ -434,8 +448,8 @@ int capture_close(struct capture *capture)
     error = capture->error;
     if (close(capture->config.fd) < 0 && !error)
         error = errno;
-    byteq_fini(&capture->bytes);
-    byteq_fini(&capture->spare);
+    for (int i = 0; i < CAPTURE_LOOKS_KEPT; i++)
+        byteq_fini(&capture->bytes[i]);
     byteq_fini(&capture->keys);
     byteq_fini(&capture->out);
     free(capture->frames);

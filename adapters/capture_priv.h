@@ -13,6 +13,7 @@
 #include "emu/timer.h"
 
 #define CAPTURE_COMMENT_MAX 160 /* with its end */
+#define CAPTURE_LOOKS_KEPT  4   /* frames are written before so many looks are over */
 #define CAPTURE_NETCS_MAX   256 /* whose connections are remembered after they are closed */
 
 enum capture_protocol { CAPTURE_PROTOCOL_NONE, CAPTURE_PROTOCOL_TCP, CAPTURE_PROTOCOL_UDP };
@@ -82,7 +83,8 @@ struct capture {
     uint64_t written_ns; /* the time of the last one that was */
 
     /* not written yet */
-    struct byteq bytes, spare, keys; /* @spare: memory for the next @bytes */
+    struct byteq bytes[CAPTURE_LOOKS_KEPT]; /* of frames, by the look that has found them */
+    struct byteq keys;
     struct capture_frame *frames;
     size_t frames_count, frames_cap;
     struct capture_comment *comments; /* older ones too, that had no frame yet */

@@ -131,7 +131,7 @@ def test_the_true_frames_of_a_network_of_its_own(own, emu, pcap, path):
     assert ["0x00000002", mac] in requests
     assert capture.count('arp.opcode == 2 && frame.interface_name == "LWIP_ETH" &&'
                          " frame.packet_flags_direction == 1") >= 1
-    assert capture.stream("out") == capture.stream("in") == b"hello"
+    assert stream(capture, 2)[0] == stream(capture, 1)[0] == b"hello"
 
 
 def test_an_ordinary_user_has_true_frames_too(own, user_emu, pcap):
@@ -143,7 +143,7 @@ def test_an_ordinary_user_has_true_frames_too(own, user_emu, pcap):
     capture = pcap(path)
     assert_whole(capture)
     assert capture.count("arp") >= 2
-    assert capture.stream("out") == capture.stream("in") == b"hello"
+    assert stream(capture, 2)[0] == stream(capture, 1)[0] == b"hello"
 
 
 def test_a_cable_to_this_machine_from_dhcp_on(emu, machine, pcap, path):
@@ -161,7 +161,7 @@ def test_a_cable_to_this_machine_from_dhcp_on(emu, machine, pcap, path):
     assert capture.rows("dhcp", "frame.packet_flags_direction", "dhcp.option.dhcp") == [
         ["0x00000002", "1"], ["0x00000001", "2"], ["0x00000002", "3"], ["0x00000001", "5"]]
     assert capture.count("arp && frame.packet_flags_direction == 2") >= 1
-    assert capture.stream("out") == b"hello" and capture.stream("in") == b"world"
+    assert stream(capture, 2)[0] == b"hello" and stream(capture, 1)[0] == b"world"
 
 
 def test_a_cable_to_a_tap_device(emu, machine, pcap, path):
@@ -178,7 +178,7 @@ def test_a_cable_to_a_tap_device(emu, machine, pcap, path):
     capture = pcap(path)
     assert_whole(capture)
     assert capture.count("arp") >= 2
-    assert capture.stream("out") == b"hello" and capture.stream("in") == b"world"
+    assert stream(capture, 2)[0] == b"hello" and stream(capture, 1)[0] == b"world"
 
 
 def test_an_interface_of_somebody_elses_that_comes_and_goes(emu, machine, pcap, path):
@@ -488,7 +488,7 @@ sys.run()
         run.stop(how)
     capture = pcap(path)
     assert_whole(capture)
-    assert capture.stream("out") == b"hello"
+    assert stream(capture, 2)[0] == b"hello"
     last = capture.rows("tcp", "frame.packet_flags_direction", "tcp.flags.fin", "tcp.flags.reset")
     assert [row for row in last if row[0][-1] == "2" and "1" in row[1] + row[2]]
     assert len(lost(path)) == 6
@@ -511,7 +511,7 @@ sys.run()
     run.finish(sane=False)
     capture = pcap(path)
     assert_whole(capture)
-    assert capture.stream("out") == capture.stream("in") == b"hello"
+    assert stream(capture, 2)[0] == stream(capture, 1)[0] == b"hello"
 
 
 def test_frames_keep_no_run_alive_and_none_awake(own, emu, path):
