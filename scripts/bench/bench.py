@@ -23,9 +23,12 @@ SERVER_CPU, CLIENT_CPU = (0, 1) if (os.cpu_count() or 1) > 1 else (-1, -1)
 FOREIGN_MAX = 0.10  # share of the CPUs that others may take before a pair is measured again
 STARTS = 5          # of a start pair, each: a start is short
 
-# awake: whether the CPUs are kept from going idle; unit and scale: of the figures shown
+# awake: whether the CPUs are kept from going idle; unit and scale: of the figures shown; target: of
+# the ratio, None: it is only shown; network: "veth", a cable to a bridge, at both sides, "lab";
+# captured: the yardstick is the emulator itself without a capture
 Probe = collections.namedtuple(
-    "Probe", "name what op mode connections size awake unit scale target")
+    "Probe", "name what op mode connections size awake unit scale target network captured",
+    defaults=("loopback", False))
 RATE, BULK = ("/s", 1), ("MB/s", 1 / 1e6)
 PROBES = [
     Probe("start", "start and end of an empty script", "start", None, 0, 0, False, "ms", 1, 3.0),
@@ -35,7 +38,20 @@ PROBES = [
     Probe("recv", "receive in chunks of 16 KiB", "recv", "source", 1, 16384, False, *BULK, 0.85),
     Probe("connect", "connect, peer closes, close", "connect", "hangup", 1, 64, True, *RATE, 0.85),
     Probe("ping1000", "ping-pong, 1000 connections", "ping", "echo", 1000, 64, False, *RATE, 0.80),
+    Probe("veth-send", "send through a veth adapter", "send", "sink", 1, 16384, False, *BULK, 0.90,
+          "veth"),
+    Probe("veth-recv", "receive through a veth adapter", "recv", "source", 1, 16384, False, *BULK,
+          0.90, "veth"),
+    Probe("start-lab", "start, six adapters in the lab", "start", None, 0, 0, False, "ms", 1, None,
+          "lab"),
+    Probe("capture-send", "send, with a capture", "send", "sink", 1, 16384, False, *BULK, None,
+          "veth", True),
+    Probe("capture-recv", "receive, with a capture", "recv", "source", 1, 16384, False, *BULK, None,
+          "veth", True),
+    Probe("capture-ping", "ping-pong, with a capture", "ping", "echo", 1, 64, True, *RATE, None,
+          "veth", True),
 ]
+START_LAB_MS_MAX = 100
 START_RSS_MAX_KB = 8 * 1024
 CONNECTION_RSS_MAX_KB = 4.0
 
@@ -87,6 +103,30 @@ def pin(cpu):
         os.sched_setaffinity(0, {cpu})
 
 
+class Lan:
+    """A bridge, here, on which the server is; and a namespace with a cable to it, for the yardstick.
+    The emulator's adapter hangs on the same bridge."""
+
+    SERVER, YARDSTICK, EMULATOR = "10.77.0.1", "10.77.0.3", "10.77.0.2"
+
+    def __init__(self):
+        self.far = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo ready; exec cat"],
+                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if self.far.stdout.readline() != "ready\n":
+            raise Unmeasured("no second network namespace to be had")
+        self.enter = ["nsenter", f"--net=/proc/{self.far.pid}/ns/net"]
+        for line in (f"link add lan type bridge|addr add {self.SERVER}/24 dev lan|link set lan up|"
+                     f"link add far type veth peer name eth netns {self.far.pid}|"
+                     "link set far master lan up").split("|"):
+            subprocess.run(["ip", *line.split()], check=True)
+        for line in f"addr add {self.YARDSTICK}/24 dev eth|link set eth up".split("|"):
+            subprocess.run([*self.enter, "ip", *line.split()], check=True)
+
+    def options(self):
+        """Of the emulator."""
+        return ["--bind", f"LWIP_ETH=veth:peer=emu,bridge=lan,ip={self.EMULATOR}/24"]
+
+
 class Idlers:
     """Loops of the lowest priority that keep both CPUs awake while they are on."""
 
@@ -108,26 +148,46 @@ class Idlers:
 class Bench:
     def __init__(self, tools, emulator, window_ms, folder):
         self.tools, self.emulator, self.window_ms, self.folder = tools, emulator, window_ms, folder
+        self.lan = None
+        self.capture = os.path.join(folder, "capture.pcapng")
         self.launch = os.path.join(tools, "launch")
         self.empty = os.path.join(folder, "empty.lua")
         with open(self.empty, "w", encoding="ascii"):
             pass
 
+    def prepare(self, probe):
+        if probe.network == "veth" and not self.lan:
+            self.lan = Lan()
+
+    def host(self, probe):
+        """BENCH_HOST, where there is one."""
+        return {"BENCH_HOST": Lan.SERVER} if probe.network == "veth" else {}
+
     def yardstick(self, probe, port):
         if probe.op == "start":
             return ["lua5.4", self.empty]
-        return [os.path.join(self.tools, "client"), probe.op, str(port), str(probe.connections),
+        if probe.captured:
+            return self.ours(probe._replace(captured=False), port)
+        return [*(self.lan.enter if probe.network == "veth" else []),
+                os.path.join(self.tools, "client"), probe.op, str(port), str(probe.connections),
                 str(probe.size), str(self.window_ms)]
 
     def ours(self, probe, _port):
         command = [self.emulator]
+        if probe.network == "lab":
+            command += ["--net", "own", "--lab"]
+        if probe.network == "veth":
+            command += self.lan.options()
+        if probe.captured:
+            command += ["--capture", self.capture]
         if probe.connections > 1:  # a module has 16 sockets
             command += ["--set", f"sockets={probe.connections}"]
         return command + [os.path.join(HERE, probe.op + ".lua")]
 
     def run_launch(self, command, probe, port):
         environment = dict(os.environ, BENCH_PORT=str(port), BENCH_MS=str(self.window_ms),
-                           BENCH_CONNECTIONS=str(probe.connections), BENCH_SIZE=str(probe.size))
+                           BENCH_CONNECTIONS=str(probe.connections), BENCH_SIZE=str(probe.size),
+                           **self.host(probe))
         done = subprocess.run([self.launch, str(CLIENT_CPU)] + command, env=environment,
                               cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, errors="replace", check=False)
@@ -146,6 +206,7 @@ class Bench:
     def measure_traffic(self, make_command, probe):
         with subprocess.Popen([os.path.join(self.tools, "server"), probe.mode], text=True,
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              env=dict(os.environ, **self.host(probe)),
                               preexec_fn=lambda: pin(SERVER_CPU)) as server:
             port = int(server.stdout.readline())
             result, _, rss_kb = self.run_launch(make_command(probe, port), probe, port)
@@ -193,9 +254,10 @@ class Table:
         print(self.columns.format("", "yardstick", "emulator", "ratio", "target", "verdict"))
 
     def row(self, what, theirs, ours, ratio, target, is_met):
-        print(self.columns.format(what, theirs, ours, ratio, target, "met" if is_met else "MISSED"),
-              flush=True)
-        if not is_met:
+        """is_met None: there is no target."""
+        verdict = {None: "", True: "met", False: "MISSED"}[is_met]
+        print(self.columns.format(what, theirs, ours, ratio, target, verdict).rstrip(), flush=True)
+        if is_met is False:
             self.missed.append(what)
 
     def failure(self, what, why):
@@ -215,10 +277,16 @@ def show(table, probe, pairs):
     theirs, ours = median_of(pairs, 0, "value"), median_of(pairs, 1, "value")
     ratio = statistics.median(pair[1].value / pair[0].value for pair in pairs)
     lower_is_better = probe.op == "start"
-    is_met = ratio <= probe.target if lower_is_better else ratio >= probe.target
-    table.row(f"{probe.what}, {probe.unit}", number(theirs * probe.scale),
-              number(ours * probe.scale), f"{ratio:.2f}",
-              f"{'<=' if lower_is_better else '>='} {probe.target:.2f}", is_met)
+    if probe.network == "lab":
+        target, is_met = f"<= {START_LAB_MS_MAX} ms", ours <= START_LAB_MS_MAX
+    elif probe.target is None:
+        target, is_met = "", None
+    else:
+        target = f"{'<=' if lower_is_better else '>='} {probe.target:.2f}"
+        is_met = ratio <= probe.target if lower_is_better else ratio >= probe.target
+    what = f"{probe.what}, {probe.unit}" + (" (*)" if probe.captured else "")
+    table.row(what, number(theirs * probe.scale), number(ours * probe.scale), f"{ratio:.2f}", target,
+              is_met)
 
 
 def show_start_memory(table, pairs):
@@ -257,6 +325,7 @@ def run_probes(bench, probes, rounds, patience_s):
     table, patience, foreign = Table(), [patience_s], []
     for probe in probes:
         try:
+            bench.prepare(probe)
             with Idlers(bench.launch, probe.awake):
                 pairs = measure_rounds(bench, probe, rounds, patience)
         except Unmeasured as error:
@@ -264,19 +333,25 @@ def run_probes(bench, probes, rounds, patience_s):
             continue
         foreign += [run.foreign for pair in pairs for run in pair]
         show(table, probe, pairs)
-        if probe.op == "start":
+        if probe.name == "start":
             show_start_memory(table, pairs)
         if probe.connections > 1:
             show_connection_memory(bench, table, probe, pairs)
     print()
+    if any(probe.captured for probe in probes):
+        print("(*) the yardstick is the emulator without a capture")
     if foreign and max(foreign) > FOREIGN_MAX:
         print(f"Other processes took up to {100 * max(foreign):.0f} % of the CPUs: measure again "
               "on a quiet machine.")
     return table
 
 
+def names_of(probes):
+    return [probe.name for probe in probes]
+
+
 def parse_arguments():
-    names = [probe.name for probe in PROBES]
+    names = names_of(PROBES)
     parser = argparse.ArgumentParser(prog="scripts/bench.sh", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter,
                                      epilog="exit status: 0 measured, whatever the verdict; "
@@ -304,7 +379,10 @@ def main():
         print("note: one CPU only: the ratios say little")
     else:
         os.sched_setaffinity(0, {SERVER_CPU})
-    probes = [probe for probe in PROBES if not arguments.probe or probe.name in arguments.probe]
+    probes = [probe for probe in PROBES if probe.name in (arguments.probe or names_of(PROBES))]
+    if not arguments.own_network and [probe for probe in probes if probe.network != "loopback"]:
+        print("note: no cables and no lab: they take a network namespace")
+        probes = [probe for probe in probes if probe.network == "loopback"]
     print(f"{arguments.rounds} pairs each, medians; the yardstick is plain C on epoll, for the "
           "start it is lua5.4 with an empty file\n")
     with tempfile.TemporaryDirectory(prefix="luatos-emu-bench-") as folder:

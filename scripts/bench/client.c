@@ -4,7 +4,7 @@
  *
  *   client ping|udp|send|recv|connect PORT CONNECTIONS SIZE MS
  *
- * Prints "BENCH count seconds": round trips, connections or chunks within the window of MS.
+ * The server is at BENCH_HOST or 127.0.0.1. Prints "BENCH count seconds": round trips, connections or chunks within the window of MS.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,6 +28,7 @@
 
 struct client {
     int epoll_fd;
+    in_addr_t host;
     in_port_t port;
     unsigned connections;
     size_t size;
@@ -90,7 +91,7 @@ static int open_connection(const struct client *client, int type, bool no_delay)
     const int on = 1;
     const struct sockaddr_in sa = { .sin_family = AF_INET,
                                     .sin_port = client->port,
-                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+                                    .sin_addr.s_addr = client->host };
     int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
@@ -249,12 +250,14 @@ static const struct {
 
 int main(int argc, char **argv)
 {
+    const char *host = getenv("BENCH_HOST");
     static struct client client;
 
     if (argc != 6) {
         (void)fprintf(stderr, "usage: client PROBE PORT CONNECTIONS SIZE MS\n");
         return EXIT_FAILURE;
     }
+    client.host = inet_addr(host ? host : "127.0.0.1");
     client.port = htons((in_port_t)strtoul(argv[2], NULL, 10));
     client.connections = (unsigned)strtoul(argv[3], NULL, 10);
     client.size = strtoul(argv[4], NULL, 10);

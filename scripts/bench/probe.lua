@@ -8,6 +8,7 @@ end
 probe.port = parameter("PORT")
 probe.connections = parameter("CONNECTIONS")
 probe.size = parameter("SIZE")
+probe.host = os.getenv("BENCH_HOST") or "127.0.0.1"
 
 local window = parameter("MS") / 1000
 local began
@@ -37,9 +38,10 @@ end
 
 -- A control that is connecting to the server.
 function probe.connect(callback, is_udp)
-    local netc = socket.create(nil, callback)
+    local adapter = os.getenv("BENCH_HOST") and socket.LWIP_ETH -- whose link leads there
+    local netc = socket.create(adapter, callback)
     if not netc or not socket.config(netc, nil, is_udp) or
-        not socket.connect(netc, "127.0.0.1", probe.port) then
+        not socket.connect(netc, probe.host, probe.port) then
         probe.fail("connect")
     end
     return netc

@@ -1,5 +1,6 @@
 /*
- * server: the peer that both sides of a comparison talk to, one epoll loop on 127.0.0.1.
+ * server: the peer that both sides of a comparison talk to, one epoll loop on BENCH_HOST or
+ * 127.0.0.1.
  *
  *   server MODE       echo: send back what comes (TCP)     sink: read and drop
  *                     udp: send back every datagram        source: write until the peer leaves
@@ -191,7 +192,9 @@ static void dispatch(struct server *server, int fd)
 static unsigned open_port(struct server *server)
 {
     int type = server->mode == MODE_UDP ? SOCK_DGRAM : SOCK_STREAM;
-    struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    const char *host = getenv("BENCH_HOST");
+    struct sockaddr_in sa = { .sin_family = AF_INET,
+                              .sin_addr.s_addr = inet_addr(host ? host : "127.0.0.1") };
     socklen_t len = sizeof(sa);
 
     server->listener = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
