@@ -153,7 +153,7 @@ def run(emu, netdrv, ssid, *args):
 @pytest.mark.parametrize("netdrv", EXPECTED)
 def test_on_a_laptop(emu, netdrv):
     """On this machine's network, with the author's own SSID; the lab stands for the internet."""
-    run(emu, netdrv, "uiot", "--lab")
+    run(emu, netdrv, "uiot", "--lab", "--net=T5")
 
 
 @pytest.mark.parametrize("netdrv", EXPECTED)
