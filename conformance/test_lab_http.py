@@ -224,6 +224,7 @@ def test_clients_that_vanish_leave_nothing(lab):
     for n in range(CLIENTS_MAX):
         peer = lab.tcp(HTTP)
         peer.send(texts[n % len(texts)])
+        lab.run.wait_trace("lab.accept", peer="http", count=n + 1)  # else it may never be one of the lab's
         peer.reset()
     lab.run.wait_trace("lab.close", peer="http", count=CLIENTS_MAX)
     assert exchange(lab, b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 OK")
