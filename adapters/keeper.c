@@ -1,5 +1,6 @@
 #include "adapters/keeper.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -21,9 +22,11 @@
 #define KEPT_FD      (STDERR_FILENO + 1) /* the child's end of the pair */
 #define PATIENCE_S   10                  /* with a child that does not answer */
 
-/* Links and their addresses; packet and raw sockets; setns() and unshare(). */
+#define BIT(capability) (UINT64_C(1) << (capability))
+
+/* Links and their addresses; packet and raw sockets; setns() and unshare(); ports below 1024. */
 #define KEPT_CAPABILITIES \
-    (UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_NET_RAW | UINT64_C(1) << CAP_SYS_ADMIN)
+    (BIT(CAP_NET_ADMIN) | BIT(CAP_NET_RAW) | BIT(CAP_SYS_ADMIN) | BIT(CAP_NET_BIND_SERVICE))
 
 struct keeper {
     pid_t pid;
@@ -39,9 +42,9 @@ union descriptor_control {
     struct cmsghdr align;
 };
 
-int keeper_send_reply(int to, const struct reply *reply, int fd)
+int keeper_send(int to, const void *message, size_t len, int fd)
 {
-    struct iovec iov = fd_iovec(reply, sizeof(*reply));
+    struct iovec iov = fd_iovec(message, len);
     union descriptor_control control = { 0 };
     struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
@@ -59,10 +62,9 @@ int keeper_send_reply(int to, const struct reply *reply, int fd)
     return sendmsg(to, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* Its descriptor in @fd, -1 when it has none. 0 or -errno: whether it came. */
-static int receive_reply(int from, struct reply *reply, int *fd)
+ssize_t keeper_receive(int from, void *message, size_t cap, int *fd)
 {
-    struct iovec iov = { reply, sizeof(*reply) };
+    struct iovec iov = { message, cap };
     union descriptor_control control;
     struct msghdr msg = { .msg_iov = &iov,
                           .msg_iovlen = 1,
@@ -72,17 +74,26 @@ static int receive_reply(int from, struct reply *reply, int *fd)
     ssize_t n;
 
     *fd = -1;
-    do {
-        n = recvmsg(from, &msg, MSG_CMSG_CLOEXEC);
-    } while (n < 0 && errno == EINTR);
+    n = recvmsg(from, &msg, MSG_CMSG_CLOEXEC);
     if (n < 0)
-        return errno == EAGAIN ? -ETIMEDOUT : -errno;
-    if (n != sizeof(*reply))
-        return -EPIPE; /* the keeper is gone */
+        return -errno;
     cmsg = CMSG_FIRSTHDR(&msg);
-    if (cmsg && cmsg->cmsg_type == SCM_RIGHTS)
+    if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS)
         memcpy(fd, CMSG_DATA(cmsg), sizeof(*fd));
-    return 0;
+    return n;
+}
+
+/* Its descriptor in @fd, -1 when it has none. 0 or -errno: whether it came. */
+static int receive_reply(int from, struct reply *reply, int *fd)
+{
+    ssize_t n;
+
+    do {
+        n = keeper_receive(from, reply, sizeof(*reply), fd);
+    } while (n == -EINTR);
+    if (n < 0)
+        return n == -EAGAIN ? -ETIMEDOUT : (int)n;
+    return n == sizeof(*reply) ? 0 : -EPIPE; /* the keeper is gone */
 }
 
 /* ---- the child ------------------------------------------------------------------------------------ */
@@ -98,8 +109,9 @@ static _Noreturn void be_keeper(const struct beginning *beginning, int fd)
     (void)signal(SIGINT, SIG_IGN);          /* Ctrl-C is for the whole group; the parent decides */
     reply.rc = child_begin(&child, beginning, &reply);
     if (reply.rc == 0) /* nothing more is entered: what it takes to open that is given up */
-        reply.rc = privilege_limit(KEPT_CAPABILITIES);
-    if (keeper_send_reply(child.fd, &reply, -1) == 0 && reply.rc == 0)
+        reply.rc =
+            privilege_limit(beginning->stays ? BIT(CAP_NET_BIND_SERVICE) : KEPT_CAPABILITIES);
+    if (keeper_send(child.fd, &reply, sizeof(reply), -1) == 0 && reply.rc == 0)
         child_serve(&child);
     _exit(0);
 }
@@ -161,6 +173,13 @@ int keeper_enter(struct keeper **keeper, const char *name, char why[KEEPER_WHY_M
     return rc;
 }
 
+int keeper_stay(struct keeper **keeper, char why[KEEPER_WHY_MAX])
+{
+    const struct beginning beginning = { .stays = true };
+
+    return start(keeper, &beginning, why);
+}
+
 int keeper_make(struct keeper **keeper, const struct keeper_network *network,
                 char why[KEEPER_WHY_MAX])
 {
@@ -194,8 +213,9 @@ int keeper_fd(const struct keeper *keeper)
     return keeper->fd;
 }
 
-/* The reply's number, its text and its descriptor; or -errno. */
-static int ask(struct keeper *keeper, const struct request *request, struct reply *reply, int *fd)
+/* With @given, unless that is -1. The reply's number, its text and its descriptor; or -errno. */
+static int ask_with(struct keeper *keeper, const struct request *request, int given,
+                    struct reply *reply, int *fd)
 {
     int rc;
 
@@ -203,11 +223,17 @@ static int ask(struct keeper *keeper, const struct request *request, struct repl
     *reply = (struct reply){ 0 };
     if (keeper->is_lost)
         return -EPIPE;
-    if (send(keeper->fd, request, sizeof(*request), MSG_NOSIGNAL) < 0)
-        return -errno;
+    rc = keeper_send(keeper->fd, request, sizeof(*request), given);
+    if (rc < 0)
+        return rc;
     rc = receive_reply(keeper->fd, reply, fd);
     keeper->is_lost = rc < 0;
     return rc < 0 ? rc : reply->rc;
+}
+
+static int ask(struct keeper *keeper, const struct request *request, struct reply *reply, int *fd)
+{
+    return ask_with(keeper, request, -1, reply, fd);
 }
 
 /* The same of what needs no more than a number. */
@@ -309,6 +335,17 @@ int keeper_set_uplink(struct keeper *keeper, bool with_veth, char why[KEEPER_WHY
     const struct request request = { .kind = REQUEST_SET_UPLINK, .with_veth = with_veth };
 
     return ask_why(keeper, &request, why);
+}
+
+int keeper_bind(struct keeper *keeper, int fd, const struct sockaddr *sa, socklen_t len)
+{
+    struct request request = { .kind = REQUEST_BIND, .address_len = len };
+    struct reply reply;
+    int none;
+
+    assert(len <= sizeof(request.address));
+    memcpy(&request.address, sa, len);
+    return ask_with(keeper, &request, fd, &reply, &none);
 }
 
 int keeper_socket(struct keeper *keeper, int place, int domain, int type, int protocol)

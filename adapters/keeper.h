@@ -25,6 +25,7 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "emu/board.h"
@@ -44,6 +45,12 @@ struct keeper;
  * first, where the caller may.
  */
 int keeper_enter(struct keeper **keeper, const char *name, char why[KEEPER_WHY_MAX]);
+
+/*
+ * Stay where the caller is, only to bind sockets to ports below 1024 for who may no longer; the one
+ * capability for that is all that is kept. The same results.
+ */
+int keeper_stay(struct keeper **keeper, char why[KEEPER_WHY_MAX]);
 
 struct keeper_network {
     bool in_userns;         /* in a user namespace of its own; else with what rights there are */
@@ -147,6 +154,9 @@ int keeper_set_uplink(struct keeper *keeper, bool with_veth, char why[KEEPER_WHY
 /* The child, whose /proc/PID/ns/net is the bridge's after keeper_set_uplink(). */
 pid_t keeper_pid(const struct keeper *keeper);
 bool keeper_is_in_userns(const struct keeper *keeper); /* of its own */
+
+/* As bind(2), with the keeper's rights: of its own sockets, and of a keeper that stays, others, too. */
+int keeper_bind(struct keeper *keeper, int fd, const struct sockaddr *sa, socklen_t len);
 
 /* As socket(2), in @place. A descriptor or -errno. Blocks for the child's answer: some 20 us. */
 int keeper_socket(struct keeper *keeper, int place, int domain, int type, int protocol);

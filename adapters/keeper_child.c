@@ -119,6 +119,10 @@ void child_free_bridges(void)
 
 int child_begin(struct child *child, const struct beginning *beginning, struct reply *reply)
 {
+    if (beginning->stays) {
+        child->places[child->places_count++] = (struct place){ .netns = -1 };
+        return netlink_maker_open(&child->places[KEEPER_HOME].maker);
+    }
     return beginning->path ? enter(child, beginning->path) : child_make(child, beginning, reply);
 }
 
@@ -134,14 +138,22 @@ static int open_socket(struct child *child, const struct request *request, int *
     return *made < 0 ? -errno : 0;
 }
 
+static int bind_socket(const struct request *request, int fd)
+{
+    if (fd < 0 || request->address_len > sizeof(request->address))
+        return -EINVAL;
+    return bind(fd, (const struct sockaddr *)&request->address, request->address_len) < 0 ? -errno
+                                                                                          : 0;
+}
+
 /* A number that is one of a place. */
 static bool is_place(const struct child *child, int place)
 {
     return place >= 0 && place < child->places_count;
 }
 
-static int answer(struct child *child, const struct request *request, struct reply *reply,
-                  int *made)
+static int answer(struct child *child, const struct request *request, int given,
+                  struct reply *reply, int *made)
 {
     if (!is_place(child, request->place))
         return -EINVAL;
@@ -162,6 +174,8 @@ static int answer(struct child *child, const struct request *request, struct rep
         return child_set_tap(child, &request->link, reply);
     case REQUEST_FORWARD:
         return child_forward(child, request->place, request->to, reply);
+    case REQUEST_BIND:
+        return bind_socket(request, given);
     case REQUEST_SET_UPLINK:
         return child_set_uplink(child, request->with_veth, reply);
     case REQUEST_DIVERT:
@@ -182,21 +196,23 @@ void child_serve(struct child *child)
     renewed_us = clock.now_us;
     (void)setsockopt(child->fd, SOL_SOCKET, SO_RCVTIMEO, &renewal, sizeof(renewal));
     for (;;) {
-        ssize_t n = recv(child->fd, &request, sizeof(request), 0);
+        int given, made = -1;
+        ssize_t n = keeper_receive(child->fd, &request, sizeof(request), &given);
         struct reply reply = { 0 };
-        int made = -1;
 
         vclock_refresh(&clock);
         if (clock.now_us - renewed_us >= RENEW_S * US_PER_S) {
             renewed_us = clock.now_us;
             child_renew(home);
         }
-        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        if (n == -EINTR || n == -EAGAIN)
             continue;
         if (n != sizeof(request)) /* the parent is gone */
             break;
-        reply.rc = answer(child, &request, &reply, &made);
-        if (keeper_send_reply(child->fd, &reply, made) < 0)
+        reply.rc = answer(child, &request, given, &reply, &made);
+        if (given >= 0)
+            close(given);
+        if (keeper_send(child->fd, &reply, sizeof(reply), made) < 0)
             break;
         if (made >= 0)
             close(made);

@@ -14,15 +14,18 @@ enum request_kind {
     REQUEST_DIVERT,
     REQUEST_FORWARD,
     REQUEST_SET_UPLINK,
+    REQUEST_BIND, /* with the socket */
 };
 
 struct request {
     enum request_kind kind;
     int place, to;
     int domain, type, protocol;
-    struct keeper_link link; /* what a kind needs of it */
-    bool is_up;              /* REQUEST_DIVERT: back on the bridge */
-    bool with_veth;          /* REQUEST_SET_UPLINK */
+    struct keeper_link link;         /* what a kind needs of it */
+    bool is_up;                      /* REQUEST_DIVERT: back on the bridge */
+    struct sockaddr_storage address; /* REQUEST_BIND */
+    socklen_t address_len;
+    bool with_veth; /* REQUEST_SET_UPLINK */
 };
 
 /* With a descriptor where one was asked for. The first one says whether the keeper is ready. */
@@ -36,12 +39,16 @@ struct reply {
 struct beginning {
     const char *path; /* of the namespace to enter; NULL: make one */
     struct keeper_network network;
+    bool stays; /* neither */
 };
 
 /* ---- one message with a descriptor ---- */
 
 /* @fd -1: none. 0 or -errno. */
-int keeper_send_reply(int to, const struct reply *reply, int fd);
+int keeper_send(int to, const void *message, size_t len, int fd);
+
+/* Its length, 0 at the end, or -errno; and its descriptor, -1: it had none. */
+ssize_t keeper_receive(int from, void *message, size_t cap, int *fd);
 
 /* ---- the child ------------------------------------------------------------------------------------ */
 

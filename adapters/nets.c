@@ -11,6 +11,7 @@
 #include "adapters/netlink.h"
 #include "adapters/nets_priv.h"
 #include "adapters/posix.h"
+#include "adapters/privilege.h"
 #include "adapters/tap.h"
 #include "emu/device.h"
 #include "emu/dns_msg.h"
@@ -85,7 +86,7 @@ static int make(struct nets *nets, char why[NETS_WHY_MAX])
     rc = keeper_make(&nets->own, &network, reason);
     if (rc < 0)
         (void)snprintf(why, NETS_WHY_MAX, "%s", reason);
-    nets->is_own_refused = rc < 0;
+    nets->is_own_refused = rc < 0 && rc != -EPIPE && rc != -ETIMEDOUT; /* then it was killed */
     return rc;
 }
 
@@ -187,6 +188,15 @@ static bool is_radio(enum adapter_id id)
     return id == ADAPTER_GP || id == ADAPTER_STA || id == ADAPTER_AP;
 }
 
+/* A root's scripts listen on ports below 1024, though they have no rights. */
+static int stay(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
+{
+    char reason[KEEPER_WHY_MAX];
+    int rc = nets->host || !privilege_has_ports() ? 0 : keeper_stay(&nets->host, reason);
+
+    return rc < 0 ? refuse(id, rc, why, "%s", reason) : 0;
+}
+
 static int open_link(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
 {
     const struct board_slot *slot = &nets->board->slots[id];
@@ -202,8 +212,9 @@ static int open_link(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MA
     }
     switch (slot->binding) {
     case BINDING_OFF:
-    case BINDING_HOST:
         return 0;
+    case BINDING_HOST:
+        return stay(nets, id, why);
     case BINDING_NETNS:
         return enter(nets, id, why);
     case BINDING_LAB:
@@ -249,6 +260,8 @@ void nets_close(struct nets *nets)
     }
     if (nets->own)
         keeper_stop(nets->own);
+    if (nets->host)
+        keeper_stop(nets->host);
     *nets = (struct nets){ 0 };
 }
 
@@ -398,6 +411,7 @@ static int plug(struct nets *nets, enum adapter_id id, const struct adapter_info
                                    .info = *host,
                                    .keeper = link->keeper,
                                    .place = link->place,
+                                   .binder = link->keeper ? link->keeper : nets->host,
                                    .is_held = !link->is_made && slot->starts_down,
                                    .link_changed = on_link,
                                    .link_changed_ctx = nets };

@@ -61,6 +61,7 @@ struct keeper_watch {
 
 struct nets {
     struct keeper *own;      /* of the networks that were made; NULL: none was */
+    struct keeper *host;     /* binds for adapters on the host's network; NULL: nobody does */
     bool in_userns;          /* how they are made, see keeper.h */
     bool is_own_refused;     /* it was one of them that could not be had */
     struct endpoint own_ip;  /* of the lab's bridge; IP_FAMILY_NONE: there is none */

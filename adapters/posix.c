@@ -94,6 +94,17 @@ void endpoint_from_sockaddr(struct endpoint *ep, const struct sockaddr_storage *
     }
 }
 
+int posix_bind(const struct posix *posix, int fd, const struct endpoint *local)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = endpoint_to_sockaddr(local, &sa);
+    int rc = bind(fd, (const struct sockaddr *)&sa, len) < 0 ? -errno : 0;
+
+    return rc == -EACCES && posix->config.binder
+               ? keeper_bind(posix->config.binder, fd, (const struct sockaddr *)&sa, len)
+               : rc;
+}
+
 void psock_post(const struct psock *sock, enum net_event_type type, uint32_t arg)
 {
     adapter_post(&sock->posix->base,

@@ -43,6 +43,7 @@ struct posix_config {
     /* What follows makes an adapter of one interface, ready when that is, and not at once. */
     struct keeper *keeper; /* opens the sockets, in its @place; NULL: here. Not owned */
     int place;
+    struct keeper *binder;  /* for ports that take a privilege; NULL: nobody. Not owned */
     char ifname[IFNAMSIZ];  /* sockets are bound to it; "": to none */
     char watched[IFNAMSIZ]; /* whose link it is; "": that of the default route */
     bool is_held;           /* see posix_hold_link() */

@@ -115,6 +115,9 @@ struct posix *to_posix(const struct adapter *adapter);
 int posix_socket(const struct posix *posix, int domain, int type);
 int posix_socket_of(const struct posix *posix, int domain, int type, int protocol);
 
+/* As bind(2). 0 or -errno. */
+int posix_bind(const struct posix *posix, int fd, const struct endpoint *local);
+
 /* posix_link.c */
 void posix_unwatch_link(struct posix *posix);
 

@@ -551,15 +551,13 @@ static void set_options(int fd, const struct sock_spec *spec)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 }
 
-static int bind_port(int fd, enum ip_family family, uint16_t port)
+static int bind_port(const struct posix *posix, int fd, enum ip_family family, uint16_t port)
 {
     const int on = 1;
     const struct endpoint any = { .family = family, .port = port };
-    struct sockaddr_storage sa;
-    socklen_t len = endpoint_to_sockaddr(&any, &sa);
 
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    return bind(fd, (struct sockaddr *)&sa, len) < 0 ? -errno : 0;
+    return posix_bind(posix, fd, &any);
 }
 
 /* ---- client --------------------------------------------------------------------------------- */
@@ -585,7 +583,7 @@ int posix_tcp_connect(struct psock *sock, const struct sock_spec *spec,
     sock->conn.fd = fd;
     set_options(fd, spec);
     if (spec->local_port)
-        rc = bind_port(fd, remote->family, spec->local_port);
+        rc = bind_port(sock->posix, fd, remote->family, spec->local_port);
     if (rc == 0 && connect(fd, (struct sockaddr *)&sa, len) < 0 && errno != EINPROGRESS)
         rc = -errno;
     if (rc < 0) { /* a module learns of it later, as of any failed connect */
@@ -693,7 +691,7 @@ static int open_listener(const struct posix *posix, uint16_t port)
 
     if (fd >= 0) {
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-        rc = bind_port(fd, IP_FAMILY_V6, port);
+        rc = bind_port(posix, fd, IP_FAMILY_V6, port);
         if (rc == 0)
             return fd;
         close(fd);
@@ -703,7 +701,7 @@ static int open_listener(const struct posix *posix, uint16_t port)
     fd = posix_socket(posix, AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return fd;
-    rc = bind_port(fd, IP_FAMILY_V4, port);
+    rc = bind_port(posix, fd, IP_FAMILY_V4, port);
     if (rc == 0)
         return fd;
     close(fd);

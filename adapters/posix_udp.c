@@ -109,11 +109,9 @@ static int open_socket(struct psock *sock, const struct endpoint *remote)
 static int bind_local(struct psock *sock, const struct sock_spec *spec,
                       const struct endpoint *remote)
 {
-    struct endpoint any = { .family = remote->family, .port = spec->local_port };
-    struct sockaddr_storage sa;
-    socklen_t len = endpoint_to_sockaddr(&any, &sa);
+    const struct endpoint any = { .family = remote->family, .port = spec->local_port };
 
-    return bind(sock->conn.fd, (struct sockaddr *)&sa, len) < 0 ? -errno : 0;
+    return posix_bind(sock->posix, sock->conn.fd, &any);
 }
 
 int posix_udp_connect(struct psock *sock, const struct sock_spec *spec,

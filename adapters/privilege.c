@@ -100,12 +100,18 @@ static bool read_id(const char *name, uint32_t *id)
     return true;
 }
 
-/* Of root through sudo: go back to being who that was. */
+/* Root through sudo, and who that was. */
+static bool has_caller(uint32_t *uid, uint32_t *gid)
+{
+    return geteuid() == 0 && read_id("SUDO_UID", uid) && read_id("SUDO_GID", gid) && *uid != 0;
+}
+
+/* Go back to being that one. */
 static int become_caller(void)
 {
     uint32_t uid, gid;
 
-    if (geteuid() != 0 || !read_id("SUDO_UID", &uid) || !read_id("SUDO_GID", &gid) || uid == 0)
+    if (!has_caller(&uid, &gid))
         return 0;
     return setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0 ? -errno : 0;
 }
@@ -113,12 +119,12 @@ static int become_caller(void)
 /* ---- all of it ------------------------------------------------------------------------------------ */
 
 /* What the kernel says afterwards. NULL, or what is left that must not be. */
-static const char *find_left(uint64_t kept, bool had_setpcap, bool had_setgid)
+static const char *find_left(bool had_setpcap, bool had_setgid)
 {
     struct capabilities caps;
 
-    if (read_capabilities(&caps) < 0 || (caps.effective | caps.permitted) & ~kept ||
-        caps.inheritable || has_ambient())
+    if (read_capabilities(&caps) < 0 || caps.effective || caps.permitted || caps.inheritable ||
+        has_ambient())
         return "capabilities are left";
     if (had_setpcap && has_bounding())
         return "the bounding set is not empty";
@@ -131,7 +137,6 @@ int privilege_drop(char why[PRIVILEGE_WHY_MAX])
 {
     struct capabilities had;
     const char *step = "no_new_privs", *left;
-    uint64_t kept = 0;
     bool has_setgid;
     int rc = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : read_capabilities(&had);
 
@@ -151,18 +156,26 @@ int privilege_drop(char why[PRIVILEGE_WHY_MAX])
     }
     if (rc == 0) {
         step = "capabilities";
-        kept = geteuid() == 0 ? BIT(CAP_NET_BIND_SERVICE) : 0;
-        rc = keep_capabilities(kept);
+        rc = keep_capabilities(0);
     }
     if (rc < 0) {
         (void)snprintf(why, PRIVILEGE_WHY_MAX, "privileges can't be given up (%s): %s", step,
                        strerror(-rc));
         return rc;
     }
-    left = find_left(kept, had.effective & BIT(CAP_SETPCAP), has_setgid);
+    left = find_left(had.effective & BIT(CAP_SETPCAP), has_setgid);
     if (left)
         (void)snprintf(why, PRIVILEGE_WHY_MAX, "privileges were given up, but %s", left);
     return left ? -EPERM : 0;
+}
+
+bool privilege_has_ports(void)
+{
+    struct capabilities caps;
+    uint32_t uid, gid;
+
+    return geteuid() == 0 && !has_caller(&uid, &gid) && read_capabilities(&caps) == 0 &&
+           caps.effective & BIT(CAP_NET_BIND_SERVICE);
 }
 
 int privilege_limit(uint64_t kept)

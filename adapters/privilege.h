@@ -6,17 +6,19 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define PRIVILEGE_WHY_MAX 128
 
 /*
- * Become the user who called sudo, where there is one, and drop every capability; only a true root
- * keeps CAP_NET_BIND_SERVICE, so that a script can listen on ports below 1024 as it does on a
- * module. Who may also empties the bounding set and leaves all supplementary groups. What is left
+ * Become the user who called sudo, where there is one, and drop every capability. Who may also empties the bounding set and leaves all supplementary groups. What is left
  * is read back from the kernel. 0 or -errno, with @why for people.
  */
 int privilege_drop(char why[PRIVILEGE_WHY_MAX]);
+
+/* May ports below 1024 be listened on, and by who runs the script, too, did that not give it up? */
+bool privilege_has_ports(void);
 
 /*
  * Of a child process that needs some: keep only the capabilities of @kept, a bit each
