@@ -10,12 +10,15 @@
 
 #include "adapters/capture.h"
 #include "adapters/impairment.h"
+#include "adapters/lab/lab.h"
 #include "adapters/nets.h"
 #include "emu/device.h"
 #include "emu/util.h"
 
 #define WORDS_MAX 24
 #define ERROR     "error: "
+
+#define PEER_USAGE "peer NAME close|reset|stop|start, peer NAME say TEXT"
 
 void command_say(struct command_answer *answer, const char *format, ...)
 {
@@ -27,6 +30,17 @@ void command_say(struct command_answer *answer, const char *format, ...)
     len = vsnprintf(answer->text + answer->len, room, format, args);
     va_end(args);
     answer->len += len > 0 && (size_t)len < room ? (size_t)len : 0;
+}
+
+/* The words of a line, which is shorter, with @between between them. */
+static void join(char *const words[], const char *between, char text[COMMAND_LINE_MAX])
+{
+    size_t len = 0;
+
+    text[0] = '\0';
+    for (int i = 0; words[i]; i++)
+        len += (size_t)snprintf(text + len, COMMAND_LINE_MAX - len, "%s%s", i ? between : "",
+                                words[i]);
 }
 
 struct command {
@@ -194,7 +208,7 @@ static void end_rules(const struct commander *commander, const char *name,
 static void run_impair(const struct commander *commander, char *words[],
                        struct command_answer *answer)
 {
-    char text[COMMAND_LINE_MAX] = "", why[IMPAIR_WHY_MAX];
+    char text[COMMAND_LINE_MAX], why[IMPAIR_WHY_MAX];
     struct impair_rule rule;
     const char *wrong;
 
@@ -207,16 +221,44 @@ static void run_impair(const struct commander *commander, char *words[],
         end_rules(commander, words[1], answer);
         return;
     }
-    for (int i = 1; words[i]; i++) {
-        size_t len = strlen(text);
-
-        (void)snprintf(text + len, sizeof(text) - len, "%s%s", i > 1 ? "," : "", words[i]);
-    }
+    join(&words[1], ",", text);
     wrong = impair_parse(&rule, text, why);
     if (!wrong && commander && impairment_add(commander->impairment, &rule, why) < 0)
         wrong = why;
     if (wrong)
         command_say(answer, "error: %s\n", wrong);
+    else
+        command_say(answer, "ok\n");
+}
+
+/* "peer echo say good morning" */
+static void run_peer(const struct commander *commander, char *words[],
+                     struct command_answer *answer)
+{
+    char text[COMMAND_LINE_MAX];
+    enum lab_action action;
+    int rc;
+
+    if (!words[1] || !words[2] || !lab_action_by_name(words[2], &action) ||
+        (action == LAB_ACTION_SAY) != (words[3] != NULL)) {
+        command_say(answer, "error: usage: " PEER_USAGE "\n");
+        return;
+    }
+    if (!lab_has_peer(words[1])) {
+        command_say(answer, "error: the lab has no \"%s\"; luatos-emu lab tells what is there\n",
+                    words[1]);
+        return;
+    }
+    if (!commander)
+        return;
+    if (!commander->lab) {
+        command_say(answer, "error: there is no lab; --lab makes one\n");
+        return;
+    }
+    join(&words[3], " ", text);
+    rc = lab_act(commander->lab, words[1], action, text);
+    if (rc < 0)
+        command_say(answer, "error: %s\n", strerror(-rc));
     else
         command_say(answer, "ok\n");
 }
@@ -229,6 +271,9 @@ static const struct command commands[] = {
     { "impair", 0, "impair [ADAPTER off|RULE]",
       "impair an adapter as --impair does, or no more; or list the rules", run_impair },
     { "link", 3, "link ADAPTER up|down", "plug an adapter's cable in or out", run_link },
+    { "peer", 0, PEER_USAGE,
+      "let a peer of the lab end its TCP connections, be away or be there again, or speak",
+      run_peer },
 };
 
 static const struct command *command_at(int index)

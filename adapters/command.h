@@ -14,6 +14,7 @@
 struct capture;
 struct device;
 struct impairment;
+struct lab;
 struct nets;
 
 /* What commands act on. */
@@ -22,6 +23,7 @@ struct commander {
     struct nets *nets;
     struct impairment *impairment;
     struct capture *capture; /* NULL: none */
+    struct lab *lab;         /* NULL: none */
 };
 
 struct command_answer {

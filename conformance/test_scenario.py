@@ -181,6 +181,64 @@ limit: 2min
     assert once.events("exit")[0]["t_us"] == 60_100_000
 
 
+PEER = """
+local libnet = require "libnet"
+local function try()
+    local netc = socket.create(nil, "t")
+    socket.config(netc)
+    local ok = libnet.connect("t", 5000, netc, "echo.lab", 40123)
+    log.info("connected", ok)
+    while ok do
+        ok = libnet.wait("t", 20000, netc)
+        local _, data = socket.read(netc)
+        if ok and data and #data > 0 then log.info("heard", data) end
+    end
+    log.info("over")
+    socket.close(netc)
+    socket.release(netc)
+end
+sys.taskInitEx(function()
+    while not socket.adapter(socket.dft()) do sys.waitUntil("IP_READY", 100) end
+    for _ = 1, 4 do
+        try()
+        sys.wait(50)
+    end
+end, "t")
+sys.run()
+"""
+
+
+@pytest.mark.parametrize("net", ["own", "T5"])
+def test_peers_of_the_lab_do_what_they_are_told(emu, scenario, net, request):
+    """Say something, end, reset, go away and come back: on a network of its own, and on loopback."""
+    if net == "own":
+        request.getfixturevalue("own")
+    done = emu.run(PEER, "--lab", f"--net={net}", *scenario("""
+steps:
+- expect: user.connected true
+- do: peer echo say good  morning
+- expect: user.heard good morning
+- do: peer echo close
+- expect: user.over
+- expect: user.connected true
+- do: [peer echo reset, peer echo stop]
+- expect: user.over
+- expect: user.connected false
+- expect: user.over
+- do: peer echo start
+- expect: user.connected true
+- end: yes
+"""))
+    assert done.code == 0, done.stderr
+    assert [e["action"] for e in done.events("lab.act")] == ["say", "close", "reset", "stop", "start"]
+    assert len(done.events("lab.accept", peer="echo")) == 3
+
+
+def test_a_peer_takes_a_lab(emu, scenario):
+    done = emu.run(WAIT, *scenario("steps:\n- do: peer echo close\n"), sane=False)
+    assert done.code == 7 and "x.yaml:2: peer echo close: there is no lab; --lab makes one" in done.stderr
+
+
 def test_a_script_that_ends_before_its_scenario_failed(emu, scenario):
     done = emu.run("os.exit(0)\n", *scenario("steps:\n- expect: more\n"))
     assert done.code == 7
@@ -198,6 +256,9 @@ def test_a_script_that_fails_keeps_its_exit_code(emu, scenario):
     ("steps:\n- do: link ETH9 down\n", 'x.yaml:2: link ETH9 down: there is no adapter "ETH9"'),
     ("steps:\n- do: link USB sideways\n", "x.yaml:2: link USB sideways: a link goes up or down"),
     ("steps:\n- do: impair LWIP_GP,loss=200%\n", "x.yaml:2: impair LWIP_GP,loss=200%: loss= takes 0%"),
+    ("steps:\n- do: peer ecko close\n", 'x.yaml:2: peer ecko close: the lab has no "ecko"; '),
+    ("steps:\n- do: peer echo say\n", "x.yaml:2: peer echo say: usage: peer NAME close|"),
+    ("steps:\n- do: peer echo close now\n", "x.yaml:2: peer echo close now: usage: peer NAME close|"),
     ("steps:\n- do: gpio 999 1\n", "x.yaml:2: gpio 999 1: pins are 0 to"),
     ("steps:\n- expect: /(/\n", "x.yaml:2: steps.expect: this regular expression can't be used"),
     ("steps:\n- end: yes\nwhenever:\n- on: a\n  do: linck\n", "x.yaml:5: linck: there is no such command"),

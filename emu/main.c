@@ -427,7 +427,8 @@ static int surround(const struct cli *cli, struct device *device, struct vfs *vf
     around->commander = (struct commander){ .device = device,
                                             .nets = &around->nets,
                                             .impairment = around->impairment,
-                                            .capture = around->capture };
+                                            .capture = around->capture,
+                                            .lab = around->lab };
     rc = cli->ctl ? ctl_open(&around->ctl, cli->ctl, &around->commander) : 0;
     if (rc < 0)
         log_say(&device->log, "--ctl %s: %s", cli->ctl, strerror(-rc));

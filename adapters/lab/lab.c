@@ -45,7 +45,7 @@ void lab_trace(const struct lab_server *server, const char *kind, const struct e
 
 /* ---- servers -------------------------------------------------------------------------------- */
 
-static void server_close(struct lab_server *server)
+void lab_server_close(struct lab_server *server)
 {
     if (server->filler_fd >= 0)
         close(server->filler_fd);
@@ -107,7 +107,7 @@ static int fill(struct lab_server *server, const struct sockaddr_in *sa)
     return 0;
 }
 
-static int server_open(struct lab_server *server)
+int lab_server_open(struct lab_server *server)
 {
     bool is_tcp = server->peer->type == SOCK_TYPE_TCP;
     struct endpoint ep = server->lab->dns;
@@ -129,21 +129,21 @@ static int server_open(struct lab_server *server)
     else if (rc == 0)
         rc = loop_add(server->lab->config.loop, &server->source, EPOLLIN);
     if (rc < 0)
-        server_close(server);
+        lab_server_close(server);
     return rc;
 }
 
 static void close_servers(struct lab *lab)
 {
     for (size_t i = 0; i < lab->servers_count; i++)
-        server_close(&lab->servers[i]);
+        lab_server_close(&lab->servers[i]);
 }
 
 /* All of them on the lab's address, or none. */
 static int open_servers(struct lab *lab)
 {
     for (size_t i = 0; i < lab->servers_count; i++) {
-        int rc = server_open(&lab->servers[i]);
+        int rc = lab_server_open(&lab->servers[i]);
 
         if (rc < 0) {
             close_servers(lab);

@@ -17,14 +17,16 @@
  *
  * Trace: "lab.open" address; "lab.accept", "lab.refuse" peer, port, from; "lab.close" peer, from,
  * rx, tx (bytes), error (errno, 0: none); "lab.datagram" peer, port, from, len; "lab.dns" name,
- * type, rcode, from, forwarded (another name server is asked); "lab.http" peer, from, method, path, status; "lab.tls.done" peer, from, with
- * (version and cipher); "lab.tls.failed" peer, from, why.
+ * type, rcode, from, forwarded (another name server is asked); "lab.act" peer, action; "lab.http"
+ * peer, from, method, path, status; "lab.tls.done" peer, from, with (version and cipher);
+ * "lab.tls.failed" peer, from, why.
  *
  * TLS makes a run not quite repeatable, even with a seed: keys are new, and so signatures and the
  * lengths of some messages. What is said inside stays the same.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -69,6 +71,24 @@ struct lab_file {
 
 /* NULL: there are no more. */
 const struct lab_file *lab_file(const struct lab *lab, size_t index);
+
+/* What a peer does by itself. */
+enum lab_action {
+    LAB_ACTION_CLOSE, /* its TCP connections, by FIN */
+    LAB_ACTION_RESET, /* likewise, by RST */
+    LAB_ACTION_SAY,   /* a text to each of its TCP connections */
+    LAB_ACTION_STOP,  /* nobody is at its ports: who comes is refused. Connections stay */
+    LAB_ACTION_START, /* it is there again */
+};
+
+/* "close" and so on. */
+bool lab_action_by_name(const char *name, enum lab_action *action);
+
+/* Is there one: "echo"? */
+bool lab_has_peer(const char *name);
+
+/* Have the peer of that name do it; @text is what it says. 0 or -errno, of START. */
+int lab_act(struct lab *lab, const char *peer, enum lab_action action, const char *text);
 
 /* Print what is where, as `luatos-emu lab` does. */
 void lab_print(void);

@@ -96,6 +96,10 @@ struct lab {
     uint8_t scratch[LAB_READ_CAP]; /* where what was read lands */
 };
 
+/* At its port; 0 or -errno. A server that is closed has lost nobody who had come. */
+int lab_server_open(struct lab_server *server);
+void lab_server_close(struct lab_server *server);
+
 void lab_to_sockaddr(const struct endpoint *ep, struct sockaddr_in *sa);
 void lab_from_sockaddr(struct endpoint *ep, const struct sockaddr_in *sa);
 
