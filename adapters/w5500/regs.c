@@ -98,6 +98,13 @@ static uint64_t sn_sr_value(const struct w5500 *chip, const struct w5500_socket 
     return socket->status;
 }
 
+static void kpalvtr_written(struct w5500 *chip, struct w5500_socket *socket, uint8_t value)
+{
+    (void)chip;
+    (void)value;
+    w5500_tcp_keep_written(socket);
+}
+
 static void size_written(struct w5500 *chip, struct w5500_socket *socket, uint8_t value)
 {
     w5500_mem_layout(chip);
@@ -187,7 +194,7 @@ static const struct row socket_rows[] = {
     { "Sn_RX_WR",      W5500_SN_RX_WR,      2, 0xff, RO,     0x0000,     rx_wr_value, NULL },
     { "Sn_IMR",        W5500_SN_IMR,        1, 0x00, RW,     0xff,       NULL,        irq_written },
     { "Sn_FRAG",       W5500_SN_FRAG,       2, 0x00, RW,     0x4000,     NULL,        NULL },
-    { "Sn_KPALVTR",    W5500_SN_KPALVTR,    1, 0x00, RW,     0x00,       NULL,        NULL },
+    { "Sn_KPALVTR",    W5500_SN_KPALVTR,    1, 0x00, RW,     0x00,       NULL,        kpalvtr_written },
 };
 /* clang-format on */
 

@@ -118,6 +118,7 @@ void w5500_sock_link_up(struct w5500 *chip)
     for (int n = 0; n < W5500_SOCKETS; n++) {
         if (chip->sockets[n].is_sending && !chip->sockets[n].arp.is_busy)
             emit(&chip->sockets[n]);
+        w5500_tcp_link_up(&chip->sockets[n]);
     }
 }
 

@@ -1,4 +1,4 @@
-/* Included by the files of adapters/w5500: w5500.c, regs.c, spi.c, mem.c, irq.c, phy.c, sock.c, wire.c, arp.c, ip.c, icmp.c, udp.c, igmp.c, raw.c, pppoe.c, tcp.c, tcp_in.c, tcp_out.c and tcp_timer.c. */
+/* Included by the files of adapters/w5500: w5500.c, regs.c, spi.c, mem.c, irq.c, phy.c, sock.c, wire.c, arp.c, ip.c, icmp.c, udp.c, igmp.c, raw.c, pppoe.c, tcp.c, tcp_in.c, tcp_out.c, tcp_timer.c and tcp_priv.h. */
 #pragma once
 
 #include "adapters/w5500/w5500.h"
@@ -142,9 +142,29 @@ struct w5500_arp {
     struct timer timer;
 };
 
-/* What TCP keeps of a socket: tcp.c's. Zero and not running at w5500_tcp_init(). */
+/*
+ * What TCP keeps of a socket. Sequence numbers wrap. To be sent is what lies before @end; of it the
+ * peer has what lies before @una, which is Sn_TX_FSR's pointer, tx_ack. The peer's FIN and ours
+ * count as a byte each: ours is @end itself.
+ */
 struct w5500_tcp {
-    struct timer timer;
+    uint32_t peer;
+    uint16_t peer_port, port;
+    uint8_t mac[W5500_MAC_LEN];   /* of the next hop to the peer */
+    uint16_t mss;                 /* bytes in a segment */
+    uint32_t una, next, max, end; /* next: goes back to una; max: behind all that was ever sent */
+    uint32_t window;              /* the peer's, from una on */
+    uint32_t window_seq, window_ack; /* of the segment that told it */
+    uint32_t expected;               /* of the peer's bytes, the next */
+    uint32_t told;                   /* of its bytes, the last that it may send */
+    unsigned unacked;                /* segments of it */
+    unsigned tries, silent; /* waits since something went on; of them, without any answer */
+    uint64_t heard_us;      /* when the peer said something */
+    bool is_sending;        /* SEND was accepted, SENDOK is to come */
+    bool is_closing;        /* DISCON was */
+    bool has_exchanged;     /* data; before that the peer is not probed */
+    bool is_probing;        /* for the peer's life */
+    struct timer retry, ack, keep;
 };
 
 /*
@@ -494,6 +514,9 @@ void w5500_tcp_discon(struct w5500_socket *socket);    /* SYNRECV, ESTABLISHED, 
 void w5500_tcp_send(struct w5500_socket *socket);      /* ESTABLISHED, CLOSE_WAIT; may be empty */
 void w5500_tcp_send_keep(struct w5500_socket *socket); /* ESTABLISHED */
 void w5500_tcp_recv(struct w5500_socket *socket);      /* the window may have grown */
+
+void w5500_tcp_link_up(struct w5500_socket *socket);
+void w5500_tcp_keep_written(struct w5500_socket *socket); /* Sn_KPALVTR was */
 
 /* A segment, of whatever content, for one of the sockets or none (then: RST if in->is_own). */
 void w5500_tcp_in(struct w5500 *chip, const struct w5500_ip_in *in);
