@@ -38,9 +38,10 @@ static void join(char *const words[], const char *between, char text[COMMAND_LIN
     size_t len = 0;
 
     text[0] = '\0';
-    for (int i = 0; words[i]; i++)
+    for (int i = 0; words[i]; i++) {
         len += (size_t)snprintf(text + len, COMMAND_LINE_MAX - len, "%s%s", i ? between : "",
                                 words[i]);
+    }
 }
 
 struct command {
@@ -257,10 +258,11 @@ static void run_peer(const struct commander *commander, char *words[],
     }
     join(&words[3], " ", text);
     rc = lab_act(commander->lab, words[1], action, text);
-    if (rc < 0)
+    if (rc < 0) {
         command_say(answer, "error: %s\n", strerror(-rc));
-    else
+    } else {
         command_say(answer, "ok\n");
+    }
 }
 
 static const struct command commands[] = {

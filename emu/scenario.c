@@ -358,9 +358,10 @@ static void judge(struct scenario *scenario)
         (void)snprintf(text, sizeof(text), "the run ended before this: %.300s", step->text);
         fail(scenario, step->line, text);
     }
-    if (!scenario->has_failed)
+    if (!scenario->has_failed) {
         log_say(scenario->config.log, "scenario: %s: its %zu steps are done", scenario->name,
                 scenario->steps_count);
+    }
 }
 
 int scenario_finish(struct scenario *scenario, int code)

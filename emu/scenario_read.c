@@ -64,11 +64,12 @@ static int set_regex(struct yaml *yaml, int node, struct scenario_field *field)
     int rc;
 
     (void)snprintf(regex, sizeof(regex), "%.*s", (int)strlen(field->text) - 2, field->text + 1);
-    if (!is_affordable(regex))
+    if (!is_affordable(regex)) {
         return yaml_wrong(yaml, node,
                           "a regular expression has no back references, and repeats repetitions "
                           "%d times at most",
                           SCENARIO_COPIES_MAX);
+    }
     rc = regcomp(&field->regex, regex, REG_EXTENDED | REG_NOSUB);
     if (rc != 0) {
         (void)regerror(rc, &field->regex, why, sizeof(why));
@@ -243,10 +244,10 @@ static int end_step(struct yaml *yaml, int node, void *ctx)
 {
     struct scenario_step *step = OF(ctx)->step;
 
+    if (OF(ctx)->within_us && step->kind != SCENARIO_STEP_EXPECT)
+        return yaml_wrong(yaml, node, "within goes with expect");
     if (step->kind == SCENARIO_STEP_EXPECT)
         step->us = OF(ctx)->within_us ? OF(ctx)->within_us : SCENARIO_WITHIN_US;
-    else if (OF(ctx)->within_us)
-        return yaml_wrong(yaml, node, "within goes with expect");
     if (step->kind == SCENARIO_STEP_NEVER || step->kind == SCENARIO_STEP_EXPECT)
         return step->pattern.count ? 0 : yaml_wrong(yaml, node, "its pattern has no keys");
     return step->kind == SCENARIO_STEP_DO && !step->commands.count
@@ -276,9 +277,10 @@ static int take_step(struct yaml *yaml, int node, void *ctx)
     rc = yaml_take_map(yaml, node, keys, ARRAY_LEN(keys), ctx);
     if (rc < 0)
         return rc;
-    if (OF(ctx)->kinds != 1)
+    if (OF(ctx)->kinds != 1) {
         return yaml_wrong(yaml, node,
                           "a step does one thing: wait, at, do, expect, never, fail or end");
+    }
     return end_step(yaml, node, ctx);
 }
 

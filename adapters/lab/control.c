@@ -51,12 +51,15 @@ static int act_at_door(struct lab_server *server, enum lab_action action)
 
 static void act_on_stream(struct lab_stream *stream, enum lab_action action, const char *text)
 {
-    if (action == LAB_ACTION_RESET)
+    bool can_hear = !stream->tls || stream->is_secured;
+
+    if (action == LAB_ACTION_RESET) {
         lab_stream_reset(stream);
-    else if (action == LAB_ACTION_CLOSE)
+    } else if (action == LAB_ACTION_CLOSE) {
         lab_stream_end(stream);
-    else if ((!stream->tls || stream->is_secured) && stream->outq.len < LAB_READ_CAP)
-        lab_stream_write(stream, text, strlen(text)); /* but to who reads nothing no more */
+    } else if (can_hear && stream->outq.len < LAB_READ_CAP) { /* who reads nothing hears no more */
+        lab_stream_write(stream, text, strlen(text));
+    }
     lab_stream_go_on(stream);
 }
 
