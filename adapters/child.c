@@ -144,7 +144,7 @@ static _Noreturn void be_program(const char *const argv[], int fd, int failure_f
 
 int child_start(const char *const argv[], struct child_process *process)
 {
-    int theirs, failure[2], error;
+    int theirs = -1, failure[2] = { -1, -1 }, error = 0;
     int rc = open_pair(process, &theirs);
     ssize_t n;
     pid_t pid;
@@ -175,7 +175,7 @@ int child_start(const char *const argv[], struct child_process *process)
 
 int child_fork(int (*body)(int fd, int life_fd), int fd, struct child_process *process)
 {
-    int theirs, rc = open_pair(process, &theirs);
+    int theirs = -1, rc = open_pair(process, &theirs);
     pid_t pid;
 
     if (rc < 0)

@@ -60,10 +60,11 @@ static void print_table(const struct findings *findings)
     printf("\nand what else there is\n\n");
     for (size_t i = 0; i < findings->checks_count; i++)
         print_finding(&findings->checks[i]);
-    if (best == TIER_COUNT)
+    if (best == TIER_COUNT) {
         printf("\n--lab is on loopback (T5): no network of its own can be had here\n");
-    else
+    } else {
         printf("\n--lab is on a network of its own, by %s\n", tier_title(best, title));
+    }
 }
 
 static json_t *to_json(const struct finding *finding, const char *name_key, const char *name)

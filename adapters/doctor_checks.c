@@ -113,10 +113,11 @@ static void advise_on_userns(struct finding *finding)
         finding_add_fix(finding, "sudo sysctl -w kernel.unprivileged_userns_clone=1");
     if (setting("user/max_user_namespaces") == 0)
         finding_add_fix(finding, "sudo sysctl -w user.max_user_namespaces=10000");
-    if (is_contained())
+    if (is_contained()) {
         finding_add_fix(finding,
                         "docker run --cap-add=NET_ADMIN --cap-add=SYS_ADMIN --security-opt "
                         "apparmor=unconfined --security-opt seccomp=unconfined ...");
+    }
 }
 
 static void check_made(enum tier tier, struct finding *finding)
@@ -192,10 +193,11 @@ void doctor_check_tier(enum tier tier, struct finding *finding)
         check_given(finding);
         break;
     case TIER_HOST:
-        if (tiers_try(tier, &by, why) == 0)
+        if (tiers_try(tier, &by, why) == 0) {
             finding_set(finding, true, "this machine's network, and the lab on loopback");
-        else
+        } else {
             finding_set(finding, false, "%s", why);
+        }
         break;
     case TIER_COUNT:
         break;
@@ -208,10 +210,11 @@ static void check_userns(struct finding *finding)
 {
     long max = setting("user/max_user_namespaces");
 
-    if (max < 0)
+    if (max < 0) {
         finding_set(finding, false, "this kernel has no user namespaces");
-    else
+    } else {
         finding_set(finding, max > 0, "up to %ld of them (sysctl user.max_user_namespaces)", max);
+    }
 }
 
 static void check_apparmor(struct finding *finding)
@@ -244,10 +247,11 @@ static void check_tun(struct finding *finding)
     finding_set(finding, false,
                 "/dev/net/tun: %s: no --bind ADAPTER=tap:NAME, pasta or slirp4netns",
                 strerror(errno));
-    if (errno == EACCES || errno == EPERM)
+    if (errno == EACCES || errno == EPERM) {
         finding_add_fix(finding, "sudo chmod 0666 /dev/net/tun");
-    else
+    } else {
         finding_add_fix(finding, "sudo modprobe tun");
+    }
 }
 
 /* Between two places of a network of one's own. */
@@ -270,10 +274,11 @@ static int try_forwarding(bool in_userns, char why[KEEPER_WHY_MAX])
         board_lab_address(&links[i].address, i ? ADAPTER_ETH : ADAPTER_GP);
         rc = places[i] = keeper_add_link(keeper, &links[i], &made);
     }
-    if (rc < 0)
+    if (rc < 0) {
         (void)snprintf(why, KEEPER_WHY_MAX, "%s", made.why);
-    else
+    } else {
         rc = keeper_forward(keeper, places[0], places[1], why);
+    }
     keeper_stop(keeper);
     return rc;
 }
@@ -285,10 +290,11 @@ static void check_nftables(struct finding *finding)
 
     if (rc < 0)
         rc = try_forwarding(true, why);
-    if (rc < 0)
+    if (rc < 0) {
         finding_set(finding, false, "no forwarding between adapters: %s", why);
-    else
+    } else {
         finding_set(finding, true, "what comes by one adapter was forwarded by another");
+    }
     if (rc == -ENOSYS)
         finding_add_fix(finding, "sudo apt-get install -y libnftables1");
 }
@@ -297,10 +303,11 @@ static void check_program(struct finding *finding, const char *program)
 {
     char path[PATH_MAX];
 
-    if (*find_program(program, path))
+    if (*find_program(program, path)) {
         finding_set(finding, true, "%.200s: --net=T3", path);
-    else
+    } else {
         finding_set(finding, false, "is not installed: --net=T3");
+    }
 }
 
 /* Out of a network of one's own, by whichever tier makes one. */
@@ -329,10 +336,11 @@ static void check_uplink(struct finding *finding, enum uplink_kind kind, const c
     char why[UPLINK_WHY_MAX];
     int rc = try_uplink(kind, why);
 
-    if (rc == 0)
+    if (rc == 0) {
         finding_set(finding, true, "--uplink=%s: it led out of a network", uplink_name(kind));
-    else
+    } else {
         finding_set(finding, false, "%.300s", why);
+    }
     if (rc == -ENOENT || rc == -ENOSYS)
         finding_add_fix(finding, "sudo apt-get install -y %s", package);
 }
@@ -366,13 +374,14 @@ static void check_landlock(struct finding *finding)
 {
     int version = sandbox_version();
 
-    if (version)
+    if (version) {
         finding_set(finding, true, "version %d%s: --sandbox", version,
                     version < LANDLOCK_GOOD ? ", which lets files be truncated" : "");
-    else
+    } else {
         finding_set(finding, false,
                     "this kernel has none: no --sandbox (Linux 5.13, with landlock "
                     "among the lsm= of its command line)");
+    }
 }
 
 static void check_ports(struct finding *finding)

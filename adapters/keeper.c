@@ -108,9 +108,10 @@ static _Noreturn void be_keeper(const struct beginning *beginning, int fd)
     (void)close_range(KEPT_FD + 1, ~0U, 0); /* other keepers' pairs, the log, the trace */
     (void)signal(SIGINT, SIG_IGN);          /* Ctrl-C is for the whole group; the parent decides */
     reply.rc = child_begin(&child, beginning, &reply);
-    if (reply.rc == 0) /* nothing more is entered: what it takes to open that is given up */
+    if (reply.rc == 0) { /* nothing more is entered: what it takes to open that is given up */
         reply.rc =
             privilege_limit(beginning->stays ? BIT(CAP_NET_BIND_SERVICE) : KEPT_CAPABILITIES);
+    }
     if (keeper_send(child.fd, &reply, sizeof(reply), -1) == 0 && reply.rc == 0)
         child_serve(&child);
     _exit(0);
@@ -264,11 +265,12 @@ int keeper_add_link(struct keeper *keeper, const struct keeper_link *link, struc
 
     *made = (struct keeper_made){ .tap_fd = -1 };
     rc = ask(keeper, &request, &reply, &made->tap_fd);
-    if (rc < 0)
+    if (rc < 0) {
         (void)snprintf(made->why, sizeof(made->why), "%s",
                        *reply.text ? reply.text : strerror(-rc));
-    else
+    } else {
         (void)snprintf(made->peer, sizeof(made->peer), "%.15s", reply.text);
+    }
     made->leg_place = reply.leg_place;
     return rc;
 }

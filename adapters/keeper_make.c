@@ -16,9 +16,10 @@
 /* "STEP: Operation not permitted: @help" in @reply; @rc. */
 static int failed(struct reply *reply, int rc, const char *step, const char *help)
 {
-    if (rc < 0)
+    if (rc < 0) {
         (void)snprintf(reply->text, sizeof(reply->text), "%s: %s%s%s", step, strerror(-rc),
                        help ? ": " : "", help ? help : "");
+    }
     return rc;
 }
 

@@ -135,7 +135,7 @@ static const char *find_left(bool had_setpcap, bool had_setgid)
 
 int privilege_drop(char why[PRIVILEGE_WHY_MAX])
 {
-    struct capabilities had;
+    struct capabilities had = { 0 };
     const char *step = "no_new_privs", *left;
     bool has_setgid;
     int rc = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : read_capabilities(&had);
@@ -171,7 +171,7 @@ int privilege_drop(char why[PRIVILEGE_WHY_MAX])
 
 bool privilege_has_ports(void)
 {
-    struct capabilities caps;
+    struct capabilities caps = { 0 };
     uint32_t uid, gid;
 
     return geteuid() == 0 && !has_caller(&uid, &gid) && read_capabilities(&caps) == 0 &&

@@ -56,9 +56,10 @@ static int prepare(struct reexec *reexec, const struct helper *helper)
     ssize_t len;
 
     *reexec = (struct reexec){ .name = helper->name };
-    for (int i = 0; i < ARRAY_LEN(helper->words) && helper->words[i]; i++)
+    for (int i = 0; i < ARRAY_LEN(helper->words) && helper->words[i]; i++) {
         (void)snprintf(reexec->words[reexec->words_count++], REEXEC_WORD_MAX, "%s",
                        helper->words[i]);
+    }
     if (helper->is_emulator)
         return 0;
     self = reexec->words[reexec->words_count++];
@@ -105,7 +106,8 @@ static const char *last_line(char *said)
 /* 0, or -errno with @why. */
 static int try_helper(struct reexec *reexec, char why[SAID_MAX])
 {
-    char program[] = "luatos-emu", doctor[] = "doctor", probe[] = "--probe", said[SAID_MAX];
+    char program[] = "luatos-emu", doctor[] = "doctor", probe[] = "--probe";
+    char said[SAID_MAX] = "";
     char *const words[] = { program, doctor, probe, NULL };
     char **command = command_of(reexec, words);
     const char *last;
@@ -147,9 +149,10 @@ int reexec_find(struct reexec *reexec, char why[TIER_WHY_MAX])
             return 0;
         if (rc == -ENOENT && helpers[i].is_emulator)
             continue;
-        if (len < TIER_WHY_MAX)
+        if (len < TIER_WHY_MAX) {
             len += (size_t)snprintf(why + len, TIER_WHY_MAX - len, "%s%s: %s", len ? ", " : "",
                                     helpers[i].name, reason);
+        }
     }
     return -ENOENT;
 }

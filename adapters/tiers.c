@@ -187,18 +187,20 @@ void tiers_tell(const struct tier_choice *choice, const struct tier_plan *plan,
     char missed[TIER_TEXT_MAX];
     const char *reason = tier_missed_text(choice, missed);
 
-    if (plan->wish == TIER_WISH_ONE)
+    if (plan->wish == TIER_WISH_ONE) {
         reason = "--net asks for it";
-    else if (!is_asked_for)
+    } else if (!is_asked_for) {
         reason = "no network of its own is asked for";
-    else if (!*reason)
+    } else if (!*reason) {
         reason = "the best there is";
+    }
     trace_emit(&device->trace, "net.tier", "{s:s, s:s, s:s?, s:s}", "tier",
                tier_number(choice->tier), "name", tier_name(choice->tier), "helper", choice->helper,
                "reason", reason);
-    if (is_asked_for)
+    if (is_asked_for) {
         log_say(&device->log, "net: %s %s%s%s, %s%s", tier_number(choice->tier),
                 tier_name(choice->tier), choice->helper ? " by " : "",
                 choice->helper ? choice->helper : "", reason,
                 choice->tier == TIER_HOST && *missed ? SEE_DOCTOR : "");
+    }
 }

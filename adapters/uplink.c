@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,14 +27,17 @@
 static bool is_true_root(void)
 {
     char map[ID_MAP_CAP] = "";
-    unsigned first, to, count = 0;
     int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
     ssize_t len = fd < 0 ? -1 : read(fd, map, sizeof(map) - 1);
+    const char *count = map + (len > 0 ? len : 0);
 
     if (fd >= 0)
         close(fd);
-    return geteuid() == 0 &&
-           (len <= 0 || (sscanf(map, "%u %u %u", &first, &to, &count) == 3 && count == UINT32_MAX));
+    while (count > map && (count[-1] < '0' || count[-1] > '9'))
+        count--;
+    while (count > map && count[-1] >= '0' && count[-1] <= '9')
+        count--; /* the last number: how many are mapped, all of them or a few */
+    return geteuid() == 0 && (len <= 0 || strtoul(count, NULL, 10) == UINT32_MAX);
 }
 
 /* The last line of what it says before its end; the others are about its start. */

@@ -102,9 +102,10 @@ const char *tier_missed_text(const struct tier_choice *choice, char text[TIER_TE
 
     *text = '\0';
     for (int i = 0; i < TIER_COUNT && i < (int)choice->tier && len < TIER_TEXT_MAX; i++) {
-        if (*choice->missed[i])
+        if (*choice->missed[i]) {
             len += (size_t)snprintf(text + len, TIER_TEXT_MAX - len, "%snot %s %s: %s",
                                     len ? "; " : "", numbers[i], names[i], choice->missed[i]);
+        }
     }
     return text;
 }
