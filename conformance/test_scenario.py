@@ -102,6 +102,35 @@ def test_a_failure_names_the_line_and_is_exit_code_7(emu, scenario, steps, line,
     assert done.events("exit")[0]["code"] == 7
 
 
+@pytest.mark.parametrize("time", ["real", "virtual"])
+def test_a_script_that_never_waits_is_ended_at_the_limit(emu, scenario, time):
+    """The loop does not turn, and the clock of virtual time stands still."""
+    done = emu.run('log.info("spins")\nwhile true do end\n', *scenario("""
+limit: 500ms
+steps:
+- expect: spins
+- expect: more
+"""), "--time", time, sane=False)
+    assert done.code == 7
+    where, why = done.stderr.splitlines()
+    assert where.startswith("luatos-emu: the scenario's limit is over; the script was at ")
+    assert "x.yaml:5: it has not ended within 0.500 s (limit: TIME allows more), and is at more" in why
+
+
+def test_a_scenario_that_is_done_limits_nothing(emu, scenario):
+    """Neither a script that works on for long nor one that waits."""
+    done = emu.run("""
+log.info("begins")
+sys.timerStart(function()
+    local start = os.clock()
+    while os.clock() - start < 0.4 do end
+    os.exit(0)
+end, 300)
+sys.run()
+""", *scenario("limit: 200ms\nsteps:\n- expect: begins\n"))
+    assert done.code == 0, done.stderr
+
+
 def test_a_rule_acts_as_often_as_it_says(emu, scenario):
     """A cable that is pulled each time the script has got an address, two times."""
     done = emu.run(WAIT, *scenario("""

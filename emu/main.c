@@ -46,26 +46,33 @@
 static struct vm *volatile signalled_vm;
 
 /* In a signal handler: the script does not come back, so nobody else can say why it ends. */
-static void tell_stuck(const struct vm *vm)
+static void tell_stuck(const struct vm *vm, int number)
 {
-    static const char text[] = "luatos-emu: --timeout is over; the script sits in a C function or "
-                               "in a finalizer\n";
+    static const char timeout[] = "luatos-emu: --timeout is over; ";
+    static const char scenario[] = "luatos-emu: the scenario's limit is over; ";
+    static const char where[] = "the script sits in a C function or in a finalizer\n";
+    int fd = vm->config.device->log.config.voice_fd;
 
-    (void)!write(vm->config.device->log.config.voice_fd, text, sizeof(text) - 1);
+    if (number == SIGALRM)
+        (void)!write(fd, timeout, sizeof(timeout) - 1);
+    else
+        (void)!write(fd, scenario, sizeof(scenario) - 1);
+    (void)!write(fd, where, sizeof(where) - 1);
 }
 
 /* The first signal asks the script to end; a second one does not ask. */
 static void on_signal(int number)
 {
-    int code = number == SIGINT    ? EXIT_CODE_INTERRUPTED
-               : number == SIGALRM ? EXIT_CODE_TIMEOUT
-               : number == SIGPROF ? EXIT_CODE_SCRIPT
-                                   : EXIT_CODE_TERMINATED;
+    int code = number == SIGINT      ? EXIT_CODE_INTERRUPTED
+               : number == SIGALRM   ? EXIT_CODE_TIMEOUT
+               : number == SIGPROF   ? EXIT_CODE_SCRIPT
+               : number == SIGVTALRM ? EXIT_CODE_SCENARIO
+                                     : EXIT_CODE_TERMINATED;
     struct vm *vm = signalled_vm;
 
     if (!vm || vm->is_stopping) {
-        if (vm && number == SIGALRM)
-            tell_stuck(vm);
+        if (vm && (number == SIGALRM || number == SIGVTALRM))
+            tell_stuck(vm, number);
         _exit(code);
     }
     vm_interrupt(vm, code);
@@ -73,7 +80,7 @@ static void on_signal(int number)
 
 static void catch_signals(struct vm *vm, uint64_t timeout_ms)
 {
-    const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGALRM, SIGPROF };
+    const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGALRM, SIGPROF, SIGVTALRM };
     const struct sigaction end = { .sa_handler = on_signal };
     const struct itimerval limit = {
         .it_value = { (time_t)(timeout_ms / MS_PER_S),
@@ -88,15 +95,21 @@ static void catch_signals(struct vm *vm, uint64_t timeout_ms)
         (void)setitimer(ITIMER_REAL, &limit, NULL);
 }
 
-/* Of a script that has fed the watchdog. Waiting costs no CPU time: the watchdog's own timer sees it. */
-static void limit_cpu(uint64_t us)
+/* 0: no more. */
+static void limit_work(__itimer_which_t which, uint64_t us)
 {
     const struct itimerval limit = {
         .it_value = { (time_t)(us / US_PER_S), (suseconds_t)(us % US_PER_S) },
         .it_interval = { GRACE_S, 0 },
     };
 
-    (void)setitimer(ITIMER_PROF, &limit, NULL);
+    (void)setitimer(which, &limit, NULL);
+}
+
+/* Of a script that has fed the watchdog. Waiting costs no CPU time: the watchdog's own timer sees it. */
+static void limit_cpu(uint64_t us)
+{
+    limit_work(ITIMER_PROF, us);
 }
 
 /*
@@ -491,6 +504,20 @@ static const char *do_command(void *ctx, const char *line, char why[YAML_WHY_MAX
     return say_why(command_do(stage->commander, line, &answer), why);
 }
 
+/* Of a script that never waits, in whatever time: no timer of the loop would see it. */
+static void limit_scenario(const struct cli *cli, const struct scenario *scenario)
+{
+    uint64_t us = scenario_limit_us(scenario), least_us = VIRTUAL_WORK_MS * (uint64_t)US_PER_MS;
+
+    limit_work(ITIMER_VIRTUAL, cli->time == VCLOCK_MODE_REAL || us > least_us ? us : least_us);
+}
+
+static void unlimit_scenario(void *ctx)
+{
+    (void)ctx;
+    limit_work(ITIMER_VIRTUAL, 0);
+}
+
 static void end_run(void *ctx, int code)
 {
     vm_end(((const struct stage *)ctx)->vm, code);
@@ -534,14 +561,18 @@ static int run_vm(const struct cli *cli, struct device *device, struct vfs *vfs,
     }
     catch_signals(&vm, real_limit_ms(cli));
     if (around->scenario)
+        limit_scenario(cli, around->scenario);
+    if (around->scenario)
         scenario_start(around->scenario, &(struct scenario_config){ .timers = &device->timers,
                                                                     .clock = &device->clock,
                                                                     .trace = &device->trace,
                                                                     .log = &device->log,
                                                                     .run = do_command,
                                                                     .end = end_run,
+                                                                    .done = unlimit_scenario,
                                                                     .ctx = &stage });
     code = vm_run(&vm);
+    unlimit_scenario(NULL);
     if (around->scenario)
         code = scenario_finish(around->scenario, code);
     trace_emit(&device->trace, "exit", "{s:i}", "code", code);

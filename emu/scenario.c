@@ -179,8 +179,11 @@ static void go_on(struct scenario *scenario)
         return;
     }
     timer_stop(scenario->config.timers, &scenario->step_timer);
-    if (!scenario->has_ended) /* all has happened: nothing more keeps the run from ending */
-        timer_stop(scenario->config.timers, &scenario->limit);
+    if (scenario->has_ended)
+        return;
+    timer_stop(scenario->config.timers, &scenario->limit); /* nothing more keeps the run going */
+    if (scenario->config.done)
+        scenario->config.done(scenario->config.ctx);
 }
 
 static void on_step_timer(struct timer *timer)
@@ -200,18 +203,23 @@ static void on_step_timer(struct timer *timer)
     go_on(scenario);
 }
 
-static void on_limit(struct timer *timer)
+static void say_limit(struct scenario *scenario)
 {
-    struct scenario *scenario = container_of(timer, struct scenario, limit);
     const struct scenario_step *step = current(scenario);
     char text[YAML_WHY_MAX];
 
-    if (scenario->has_ended)
-        return;
     (void)snprintf(text, sizeof(text),
                    "it has not ended within %.3f s (limit: TIME allows more), and is at %.300s",
                    (double)scenario->limit_us / US_PER_S, step ? step->text : "its end");
     fail(scenario, step ? step->line : 1, text);
+}
+
+static void on_limit(struct timer *timer)
+{
+    struct scenario *scenario = container_of(timer, struct scenario, limit);
+
+    if (!scenario->has_ended)
+        say_limit(scenario);
 }
 
 static void say_never(struct scenario *scenario)
@@ -334,6 +342,11 @@ const char *scenario_check(const struct scenario *scenario, scenario_command_fn 
 
 /* ---- its life ------------------------------------------------------------------------------------- */
 
+uint64_t scenario_limit_us(const struct scenario *scenario)
+{
+    return scenario->limit_us;
+}
+
 void scenario_start(struct scenario *scenario, const struct scenario_config *config)
 {
     scenario->config = *config;
@@ -373,6 +386,8 @@ int scenario_finish(struct scenario *scenario, int code)
     scenario->has_ended = true;
     if (code == EXIT_CODE_OK)
         judge(scenario);
+    else if (code == EXIT_CODE_SCENARIO)
+        say_limit(scenario); /* unless it has failed by itself */
     return code == EXIT_CODE_OK && scenario->has_failed ? EXIT_CODE_SCENARIO : code;
 }
 

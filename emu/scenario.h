@@ -45,6 +45,9 @@ struct scenario_config {
 
     /* End the run; enum exit_code. Called once at most. */
     void (*end)(void *ctx, int code);
+
+    /* All steps are done, and its limit holds no more. NULL: nobody cares. */
+    void (*done)(void *ctx);
     void *ctx;
 };
 
@@ -58,6 +61,12 @@ const char *scenario_read(struct scenario **out, const char *name, const char *t
 /* Have every command line looked at before the run. NULL, or what is wrong with the first that is. */
 const char *scenario_check(const struct scenario *scenario, scenario_command_fn *check, void *ctx,
                            char why[YAML_WHY_MAX]);
+
+/*
+ * How long it may take. It sees to that itself as long as the loop turns; who stops a script that
+ * never waits says so to scenario_finish(), with EXIT_CODE_SCENARIO.
+ */
+uint64_t scenario_limit_us(const struct scenario *scenario);
 
 /* Begin, with the steps that wait for nothing. @config is copied. */
 void scenario_start(struct scenario *scenario, const struct scenario_config *config);

@@ -547,6 +547,7 @@ static void report_interrupt(struct vm *vm)
     const char *why = vm->stop_code == EXIT_CODE_SCRIPT
                           ? "the watchdog was not fed in time, a module would start again"
                       : vm->stop_code == EXIT_CODE_TIMEOUT     ? "--timeout is over"
+                      : vm->stop_code == EXIT_CODE_SCENARIO    ? "the scenario's limit is over"
                       : vm->stop_code == EXIT_CODE_INTERRUPTED ? "interrupted"
                                                                : "terminated";
 
