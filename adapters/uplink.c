@@ -13,6 +13,7 @@
 #include "emu/device.h"
 #include "emu/dns_msg.h"
 #include "emu/fdio.h"
+#include "emu/util.h"
 #include "emu/vclock.h"
 
 #define PATIENCE_US 5000000 /* with a program that does not make its interface */
@@ -259,4 +260,39 @@ void uplink_tell(const struct uplink *uplink, struct device *device)
     trace_emit(&device->trace, "net.uplink", "{s:s, s:s}", "name", uplink_name(uplink->kind),
                "reason", reason);
     log_say(&device->log, "uplink: %s, %s", uplink_name(uplink->kind), reason);
+}
+
+/* ---- its end --------------------------------------------------------------------------------------- */
+
+static void on_news(struct loop_fd *source, uint32_t events)
+{
+    struct uplink *uplink = container_of(source, struct uplink, source);
+    struct device *device = uplink->device;
+
+    if (!(events & EPOLLHUP))
+        return; /* what it says is nobody's business */
+    uplink_unwatch(uplink);
+    trace_emit(&device->trace, "net.uplink", "{s:s, s:s}", "name", uplink_name(UPLINK_OFF),
+               "reason", "it has ended");
+    log_say(&device->log, "uplink: %s has ended: nothing outside is reached any more",
+            uplink_name(uplink->kind));
+}
+
+int uplink_watch(struct uplink *uplink, struct device *device)
+{
+    int rc;
+
+    if (uplink->child.fd < 0)
+        return 0;
+    uplink->source = (struct loop_fd){ .fd = uplink->child.fd, .ready = on_news };
+    rc = loop_add(&device->loop, &uplink->source, EPOLLIN);
+    uplink->device = rc == 0 ? device : NULL;
+    return rc;
+}
+
+void uplink_unwatch(struct uplink *uplink)
+{
+    if (uplink->device)
+        loop_remove(&uplink->device->loop, &uplink->source);
+    uplink->device = NULL;
 }

@@ -13,6 +13,7 @@
 
 #include "adapters/child.h"
 #include "emu/endpoint.h"
+#include "emu/loop.h"
 #include "emu/uplink_kind.h"
 
 #define UPLINK_WHY_MAX 768
@@ -25,6 +26,8 @@ struct uplink {
     bool is_demanded;            /* that kind or none */
     struct child_process child;  /* the program */
     char missed[UPLINK_WHY_MAX]; /* "not pasta: why; ...": of better ones; "": none was missed */
+    struct loop_fd source;       /* tells when the program ends */
+    struct device *device;       /* that is told of it; NULL: none yet */
 };
 
 /*
@@ -40,3 +43,7 @@ void uplink_dns(struct endpoint *dns);
 
 /* Which it is and why no better one, where one was asked for: on stderr and "net.uplink" in the trace. */
 void uplink_tell(const struct uplink *uplink, struct device *device);
+
+/* From now on tell when it ends by itself. 0 or -errno. Or no longer, before the device is closed. */
+int uplink_watch(struct uplink *uplink, struct device *device);
+void uplink_unwatch(struct uplink *uplink);

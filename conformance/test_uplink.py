@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -245,3 +246,16 @@ sys.run()
         assert client.recv_exactly(len(data)) == data
         sender.join()
         run.finish()
+
+
+def test_its_end_is_said(emu, outside, kind):
+    """Whoever ends it: what is outside is not reached any more, and somebody wonders why."""
+    with emu.start('log.info("runs")\nsys.run()\n', "--net=T2", f"--uplink={kind}", "--exit-on=never",
+                   netns=outside) as run:
+        run.wait_log("runs")
+        pid = run.process.pid
+        children = open(f"/proc/{pid}/task/{pid}/children").read().split()
+        os.kill(int(children[-1]), signal.SIGKILL)  # the keeper was there first
+        run.wait_stderr(f"uplink: {kind} has ended: nothing outside is reached any more")
+        run.wait_trace("net.uplink", name="off")
+        run.stop()

@@ -410,6 +410,11 @@ static int surround(const struct cli *cli, struct device *device, struct vfs *vf
 
     tiers_tell(&around->choice, &plan, device);
     uplink_tell(&around->uplink, device);
+    rc = uplink_watch(&around->uplink, device);
+    if (rc < 0) {
+        log_say(&device->log, "--uplink: it can't be watched: %s", strerror(-rc));
+        return EXIT_CODE_ENVIRONMENT;
+    }
     if (cli->time == VCLOCK_MODE_REAL) {
         hostinfo_read(&info);
     } else {
@@ -609,6 +614,7 @@ static int run_device(const struct cli *cli, const struct outputs *outputs, stru
         impairment_free(around->impairment);
     if (around->lab)
         lab_close(around->lab);
+    uplink_unwatch(&around->uplink);
     nets_unplug(&around->nets);
     if (device.trace.write_error)
         log_say(&device.log, "the trace can't be written any more: %s",
