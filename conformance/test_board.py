@@ -82,6 +82,32 @@ os.exit(0)
     assert done.prints[1].startswith("true")
 
 
+def test_an_adapter_keeps_the_head_of_a_long_datagram(emu, tmp_path, udp_peer):
+    """What is longer than the module's buffer is cut off, and the next one is whole."""
+    path = board(tmp_path, "adapters: {LWIP_GP: {limits: {datagram: 100}}}")
+    with emu.start(f"""
+local netc
+netc = socket.create(nil, function(_, event)
+    if event == socket.ON_LINE then socket.tx(netc, "hello") end
+    if event == socket.EVENT then
+        local _, len = socket.rx(netc)
+        local buff = zbuff.create(2000)
+        socket.rx(netc, buff)
+        log.info("got", len, buff:used(), buff:query():sub(-3))
+    end
+end)
+socket.config(netc, nil, true)
+socket.connect(netc, "127.0.0.1", {udp_peer.port})
+sys.run()
+""", "--board", path) as run:
+        _, sender = udp_peer.recv()
+        udp_peer.send(b"x" * 97 + b"end" + b"y" * 900, sender)
+        udp_peer.send(b"whole", sender)
+        run.wait_log("got", count=2)
+        run.stop()
+    assert [text.split()[1:] for text in run.texts("got")] == [["100", "end"], ["5", "ole"]]
+
+
 def test_an_adapter_without_ipv6_connects_to_no_such_address(emu, tmp_path):
     """A W5500 speaks IPv4 alone."""
     path = board(tmp_path, "adapters: {ETH0: {limits: {ipv6: no}}}")

@@ -64,11 +64,13 @@ struct sock_spec {
 
 #define ADAPTER_SOCKETS_MAX     1024
 #define ADAPTER_SEND_BUFFER_MAX (UINT64_C(1) << 30) /* bytes */
+#define ADAPTER_DATAGRAM_MAX    65507               /* bytes of a UDP payload over IPv4, RFC 768 */
 
 /* What an adapter can do less than its stack, by its board. All 0: as much as that. */
 struct adapter_limits {
     unsigned sockets;     /* socket controls at once on it */
     uint64_t send_buffer; /* bytes not yet acknowledged, a socket, before tx says full */
+    size_t datagram;      /* bytes that it keeps of one that comes; the rest is cut off */
     bool one_to_one;      /* a listener serves one client, and becomes its connection */
     bool lacks_ipv6;
 };

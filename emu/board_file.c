@@ -292,10 +292,20 @@ static int take_send_buffer(struct yaml *yaml, int node, void *ctx)
     return rc;
 }
 
+static int take_datagram(struct yaml *yaml, int node, void *ctx)
+{
+    int64_t value = 0;
+    int rc = yaml_take_number(yaml, node, 1, ADAPTER_DATAGRAM_MAX, &value);
+
+    OF(ctx)->slot->limits.datagram = (size_t)value;
+    return rc;
+}
+
 static int take_slot_limits(struct yaml *yaml, int node, void *ctx)
 {
     static const struct yaml_key keys[] = { { "sockets", take_sockets },
                                             { "send_buffer", take_send_buffer },
+                                            { "datagram", take_datagram },
                                             { "listen", take_listen },
                                             { "ipv6", take_ipv6 } };
 

@@ -48,17 +48,18 @@ static void what_a_file_says_is_taken_and_the_rest_stays(void **state)
     const struct board_slot *eth = &fixture.board.slots[ADAPTER_ETH];
 
     (void)state;
-    assert_null(read_board(&fixture, "name: bench\n"
-                                     "adapters:\n"
-                                     "  LWIP_GP:\n"
-                                     "  LWIP_ETH:\n"
-                                     "    dns: [192.0.2.1, 192.0.2.2]\n"
-                                     "    bind: netns:lan\n"
-                                     "    limits: { sockets: 3, listen: one, ipv6: no }\n"
-                                     "mobile: { imei: \"490154203237518\", csq: 99 }\n"
-                                     "adc: { 1: 1500, vbat: 3700 }\n"
-                                     "wifi: [{ ssid: home, password: longenough }]\n"
-                                     "limits: { sockets: 5 }\n"));
+    assert_null(read_board(&fixture,
+                           "name: bench\n"
+                           "adapters:\n"
+                           "  LWIP_GP:\n"
+                           "  LWIP_ETH:\n"
+                           "    dns: [192.0.2.1, 192.0.2.2]\n"
+                           "    bind: netns:lan\n"
+                           "    limits: { sockets: 3, listen: one, ipv6: no, datagram: 1460 }\n"
+                           "mobile: { imei: \"490154203237518\", csq: 99 }\n"
+                           "adc: { 1: 1500, vbat: 3700 }\n"
+                           "wifi: [{ ssid: home, password: longenough }]\n"
+                           "limits: { sockets: 5 }\n"));
     assert_string_equal(fixture.board.facts.name, "bench");
     assert_string_equal(fixture.board.facts.model, "PC");
     assert_true(fixture.board.slots[ADAPTER_GP].is_default);
@@ -66,6 +67,7 @@ static void what_a_file_says_is_taken_and_the_rest_stays(void **state)
     assert_int_equal(eth->binding, BINDING_NETNS);
     assert_int_equal(eth->dns_count, 2);
     assert_int_equal(eth->limits.sockets, 3);
+    assert_int_equal(eth->limits.datagram, 1460);
     assert_true(eth->limits.one_to_one);
     assert_true(eth->limits.lacks_ipv6);
     assert_string_equal(fixture.board.facts.imei, "490154203237518");

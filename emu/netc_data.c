@@ -26,11 +26,19 @@ static ssize_t read_record(struct netc *netc, void *data, size_t cap)
     return n;
 }
 
+/* What the script can have of @len bytes that wait: an adapter may keep the head of a datagram only. */
+static size_t kept(const struct netc *netc, size_t len)
+{
+    size_t max = netc->config.is_udp ? netc->adapter->limits.datagram : 0;
+
+    return max && len > max ? max : len;
+}
+
 /* Bytes of one record, or of what waits below. */
 static ssize_t read_from(struct netc *netc, void *data, size_t cap, struct endpoint *from)
 {
     if (!netc->tls)
-        return ops(netc)->recv(netc->adapter, netc->sid, data, cap, from);
+        return ops(netc)->recv(netc->adapter, netc->sid, data, kept(netc, cap), from);
     if (from)
         (void)netc_peer(netc, from);
     return read_record(netc, data, cap);
@@ -104,7 +112,7 @@ ssize_t netc_rx_len(struct netc *netc)
         (void)ops(netc)->recv(netc->adapter, netc->sid, NULL, 0, NULL);
     if (len <= 0)
         return netc->need_close ? -1 : 0;
-    return len;
+    return (ssize_t)kept(netc, (size_t)len);
 }
 
 ssize_t netc_rx(struct netc *netc, void *data, size_t cap, struct endpoint *from)

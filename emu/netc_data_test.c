@@ -326,6 +326,29 @@ static void each_read_takes_one_datagram_and_drops_its_tail(void **state)
     assert_int_equal(netc_rx(netc, data, sizeof(data), &from), 0);
 }
 
+static void an_adapter_may_keep_the_head_of_a_datagram_only(void **state)
+{
+    struct fake_device *fake = *state;
+    struct netc *netc = script_udp_online(fake);
+    struct fake_sock *sock = script_sock(fake, netc);
+    struct endpoint peer, from;
+    char data[16];
+
+    set_peer(&peer, "192.0.2.9", 53);
+    netc->adapter->limits.datagram = 5;
+    fake_datagram(fake->adapter, sock, "datagram", 8, &peer);
+    fake_datagram(fake->adapter, sock, "four", 4, &peer);
+    fake_deliver(fake);
+    for (int i = 0; i < 2; i++)
+        script_expect(fake, netc, NETC_REPORT_EVENT, NETC_REPORT_OK);
+    assert_int_equal(netc_rx_len(netc), 5);
+    assert_int_equal(netc_rx(netc, data, sizeof(data), &from), 5);
+    assert_memory_equal(data, "datag", 5);
+    assert_int_equal(netc_rx_len(netc), 4);
+    assert_int_equal(netc_rx(netc, data, sizeof(data), &from), 4);
+    assert_int_equal(netc_rx_len(netc), 0);
+}
+
 static void an_empty_datagram_does_not_block_those_behind_it(void **state)
 {
     struct fake_device *fake = *state;
@@ -364,6 +387,7 @@ int main(void)
         ON_DEVICE(an_empty_datagram_is_sent),
         ON_DEVICE(a_datagram_for_which_there_is_no_room_can_be_sent_after_tx_ok),
         ON_DEVICE(each_read_takes_one_datagram_and_drops_its_tail),
+        ON_DEVICE(an_adapter_may_keep_the_head_of_a_datagram_only),
         ON_DEVICE(an_empty_datagram_does_not_block_those_behind_it),
     };
 
