@@ -36,13 +36,33 @@ static void check_packet(const uint8_t *ip, size_t len)
         assert(checksum_end(checksum_add(sum, ip + header_len, total - header_len)) == 0);
 }
 
+/* SYN and FIN count as a byte. */
+static void see_tcp(struct bench *bench, const uint8_t *ip, size_t len)
+{
+    size_t header_len = (size_t)(ip[0] & 0xf) * 4, total = (size_t)(ip[2] << 8 | ip[3]);
+    struct reader r;
+    size_t data_len;
+    uint8_t flags;
+
+    reader_init(&r, ip, len);
+    reader_seek(&r, header_len + 4);
+    bench->acknow = reader_u32(&r);
+    bench->expected = reader_u32(&r);
+    data_len = total - header_len - (size_t)(reader_u8(&r) >> 4) * 4;
+    flags = reader_u8(&r);
+    bench->acknow += (uint32_t)data_len + (flags & 1) + (flags >> 1 & 1);
+}
+
 static void on_send(void *ctx, const uint8_t *frame, size_t len)
 {
-    const struct bench *bench = ctx;
+    struct bench *bench = ctx;
 
     assert(len >= W5500_FRAME_MIN && len <= W5500_FRAME_MAX);
     if (!bench->writes_frames && frame[12] == 0x08 && frame[13] == 0x00)
         check_packet(frame + ETHERNET_LEN, len - ETHERNET_LEN);
+    if (!bench->writes_frames && frame[12] == 0x08 && frame[13] == 0x00 &&
+        frame[ETHERNET_LEN + 9] == PROTOCOL_TCP)
+        see_tcp(bench, frame + ETHERNET_LEN, len - ETHERNET_LEN);
 }
 
 static void on_pins(void *ctx)

@@ -17,6 +17,8 @@ struct bench {
     struct rng rng;
     struct w5500 *chip;
     bool writes_frames; /* by MACRAW: IPv4 packets may be wrong */
+    uint32_t acknow;    /* behind the TCP segment that it sent last */
+    uint32_t expected;  /* and what that acknowledged */
 };
 
 /* @flags chooses timing and quirks. */
