@@ -183,7 +183,7 @@ def test_a_signal_ends_any_script_cleanly(emu, signo, code, says, script, where)
 def test_a_script_that_does_not_come_back_is_ended_all_the_same(emu):
     """Finalizers run without hooks."""
     done = emu.run("setmetatable({}, { __gc = function() while true do end end })\ncollectgarbage()\n",
-                   "--timeout", "100", sane=False)
+                   "--timeout", "1000", sane=False)  # time enough to get there
     assert done.code == 42
     assert "--timeout is over; the script sits in a C function or in a finalizer\n" in done.stderr
 
