@@ -22,8 +22,8 @@ def started(emu, peers, name, *args, **globals_):
 
 
 def test_all_demos_are_here():
-    assert DEMOS == ["callback", "exnetif", "multi-network", "tcp-long", "tcp-reconnect", "tcp-server-one-to-many",
-                     "tcp-server-one-to-one", "tcp-short", "tour", "udp-client", "udp-server"]
+    assert DEMOS == ["callback", "exnetif", "multi-network", "odd-peers", "tcp-long", "tcp-reconnect",
+                     "tcp-server-one-to-many", "tcp-server-one-to-one", "tcp-short", "tour", "udp-client", "udp-server"]
 
 
 @pytest.mark.parametrize("name", DEMOS)
@@ -130,3 +130,16 @@ def test_a_udp_server_serves_the_outside(emu, peers, udp_peer):
         run.wait_log("udp_server", f"ready on port {port}")
         udp_peer.send(b"hello", ("127.0.0.1", port))
         assert udp_peer.recv() == (b"you said hello", ("127.0.0.1", port))
+
+
+def test_odd_peers_shows_what_a_script_sees_of_each(emu, peers):
+    """RST and FIN end it, silence does not, and an answer from elsewhere is none."""
+    with started(emu, peers, "odd-peers", "--lab") as run:
+        done = run.finish()
+    for name, seen in {"refused": "could not be connected to", "blackhole": "could not be connected to",
+                       "reset": "connected; bytes heard: 1000 was ended by the peer",
+                       "halfclose": "connected; bytes heard: 5 was ended by the peer",
+                       "silent": "connected; bytes heard: 0 says nothing more",
+                       "twice": "connected; bytes heard: 10 says nothing more",
+                       "otherport": "connected; bytes heard: 0 says nothing more"}.items():
+        assert done.texts(name) == [seen]
