@@ -339,6 +339,13 @@ int keeper_set_uplink(struct keeper *keeper, bool with_veth, char why[KEEPER_WHY
     return ask_why(keeper, &request, why);
 }
 
+int keeper_add_subnet(struct keeper *keeper, const struct board_address *address)
+{
+    const struct request request = { .kind = REQUEST_ADD_SUBNET, .link = { .address = *address } };
+
+    return ask_number(keeper, &request);
+}
+
 int keeper_bind(struct keeper *keeper, int fd, const struct sockaddr *sa, socklen_t len)
 {
     struct request request = { .kind = REQUEST_BIND, .address_len = len };

@@ -145,6 +145,12 @@ int keeper_set_tap(struct keeper *keeper, const char *ifname, const char *bridge
 int keeper_forward(struct keeper *keeper, int from, int to, char why[KEEPER_WHY_MAX]);
 
 /*
+ * A network behind the bridge's, which forwards between them: the place of the only host there, with
+ * address, gateway (the bridge's own address there) and prefix_len of @address; or -errno.
+ */
+int keeper_add_subnet(struct keeper *keeper, const struct board_address *address);
+
+/*
  * Lead what is for elsewhere out of the bridge's network by the interface "uplink" there, see
  * uplink.h: its addresses, its route and NAT. @with_veth: and make it, with its other end there. @why
  * is for people. 0 or -errno; -ENODEV: it is not there yet.

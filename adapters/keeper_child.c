@@ -178,6 +178,8 @@ static int answer(struct child *child, const struct request *request, int given,
         return bind_socket(request, given);
     case REQUEST_SET_UPLINK:
         return child_set_uplink(child, request->with_veth, reply);
+    case REQUEST_ADD_SUBNET:
+        return child_add_subnet(child, &request->link.address);
     case REQUEST_DIVERT:
         return child_set_diverted(child, request->place, !request->is_up);
     }

@@ -1,4 +1,4 @@
-/* Included by keeper.c, keeper_child.c, keeper_divert.c, keeper_links.c, keeper_make.c, keeper_nat.c, keeper_uplink.c only. */
+/* Included by keeper.c, keeper_child.c, keeper_divert.c, keeper_links.c, keeper_make.c, keeper_nat.c, keeper_subnet.c, keeper_uplink.c only. */
 #pragma once
 
 #include "adapters/keeper.h"
@@ -14,6 +14,7 @@ enum request_kind {
     REQUEST_DIVERT,
     REQUEST_FORWARD,
     REQUEST_SET_UPLINK,
+    REQUEST_ADD_SUBNET,
     REQUEST_BIND, /* with the socket */
 };
 
@@ -110,6 +111,9 @@ int child_forward(struct child *child, int from, int to, struct reply *reply);
 
 /* What comes to the bridge for elsewhere goes out by @out, under its address. 0 or -errno. */
 int child_masquerade(struct child *child, const char *in, const char *out, struct reply *reply);
+
+/* keeper_subnet.c: a place, or -errno */
+int child_add_subnet(struct child *child, const struct board_address *address);
 
 /* keeper_uplink.c */
 int child_set_uplink(struct child *child, bool is_veth, struct reply *reply);

@@ -1,7 +1,9 @@
-"""The lab's network, --net own: DHCP on its bridge."""
+"""The lab's network, --net own: DHCP on its bridge, and a host behind its router."""
 
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from dhcp_peer import udhcpc
 
@@ -131,3 +133,54 @@ def test_another_machine_on_the_bridge_is_served(own, emu, tmp_path):
     assert lease["ip"] == again["ip"] == "192.168.77.100"
     assert lease["router"] == lease["dns"] == lease["serverid"] == "192.168.77.1"
     assert (lease["mask"], lease["lease"]) == ("24", "7200")
+
+
+# ---- behind the router ------------------------------------------------------------------------------
+
+FAR = """
+local libnet = require "libnet"
+sys.subscribe("PING_RESULT", function(_, _, ip, ttl) log.info("ping", ip, ttl) end)
+sysplus.taskInitEx(function()
+    while not socket.adapter(socket.LWIP_ETH) do sys.waitUntil("IP_READY", 100) end
+    for _, host in ipairs{"192.168.77.1", "192.168.78.2"} do
+        icmp.setup(socket.LWIP_ETH)
+        icmp.ping(socket.LWIP_ETH, host)
+        sys.waitUntil("PING_RESULT", 10000)
+    end
+    for _, udp in ipairs{false, true} do
+        local netc, buff = socket.create(socket.LWIP_ETH, "T"), zbuff.create(100)
+        socket.config(netc, nil, udp)
+        assert(libnet.connect("T", 10000, netc, "far.lab", udp and 40123 or 7))
+        libnet.tx("T", 0, netc, "over there")
+        libnet.wait("T", 10000, netc)
+        socket.rx(netc, buff)
+        log.info("echo", buff:query(), socket.remoteIP(netc))
+        socket.release(netc)
+    end
+    os.exit(0)
+end, "T", function() end)
+sys.run()
+"""
+
+
+@pytest.mark.parametrize("who", ["emu", "ordinary"])
+def test_a_host_behind_the_router_is_a_hop_away(request, own, who):
+    """TTL, RFC 791 3.2: the router takes one."""
+    done = request.getfixturevalue(who).run(FAR, "--lab", "--net=own")
+    assert done.code == 0, done.stderr
+    assert done.texts("ping") == ["192.168.77.1 64", "192.168.78.2 63"]
+    assert [text.split()[:3] for text in done.texts("echo")] == [["over", "there", "192.168.78.2"]] * 2
+
+
+def test_on_loopback_there_is_no_router(emu):
+    done = emu.run("""
+sysplus.taskInitEx(function()
+    local netc = socket.create(nil, "T")
+    socket.config(netc)
+    log.info("connected", require("libnet").connect("T", 10000, netc, "far.lab", 40123))
+    os.exit(0)
+end, "T", function() end)
+sys.run()
+""", "--lab", "--net=T5")
+    assert done.texts("connected") == ["false"]
+    assert done.events("lab.dns", name="far.lab")[0]["rcode"] == 3

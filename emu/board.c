@@ -87,11 +87,19 @@ bool board_binds(const struct board *board, enum binding binding)
 
 /* ---- the network that the emulator makes --------------------------------------------------------- */
 
+#define FAR_HOST   2  /* behind the router: 192.168.78.2 */
 #define FIRST_HOST 10 /* of the adapters' addresses: 192.168.77.10 and on */
 
 void board_lab_ip(struct endpoint *ip, uint8_t host)
 {
     endpoint_set_v4(ip, 192, 168, 77, host);
+}
+
+void board_far_address(struct board_address *address)
+{
+    endpoint_set_v4(&address->ip, 192, 168, 78, FAR_HOST);
+    endpoint_set_v4(&address->gateway, 192, 168, 78, BOARD_LAB_HOST);
+    address->prefix_len = BOARD_LAB_BITS;
 }
 
 void board_lab_address(struct board_address *address, enum adapter_id id)

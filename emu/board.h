@@ -163,6 +163,9 @@ const char *board_check(const struct board *board, char why[BOARD_WHY_MAX]);
 /* The address of number @host there. */
 void board_lab_ip(struct endpoint *ip, uint8_t host);
 
+/* And what is behind its router: the only host, and its gateway. */
+void board_far_address(struct board_address *address);
+
 /* What the adapter has there unless its slot says otherwise; the bridge is its gateway. */
 void board_lab_address(struct board_address *address, enum adapter_id id);
 

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "adapters/keeper.h"
 #include "adapters/lab/lab_priv.h"
 #include "emu/dns_msg.h"
 #include "emu/rng.h"
@@ -105,7 +106,7 @@ int lab_forward_open(struct lab *lab)
 
     if (lab->config.upstream.family != IP_FAMILY_V4)
         return 0;
-    fd = lab_socket(lab->config.keeper, SOCK_DGRAM);
+    fd = lab_socket(lab->config.keeper, KEEPER_HOME, SOCK_DGRAM);
     if (fd < 0)
         return fd;
     lab_to_sockaddr(&lab->config.upstream, &sa);

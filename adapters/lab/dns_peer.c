@@ -1,4 +1,4 @@
-/* The lab's name server, over UDP and TCP (RFC 1035 4.2). It has one address to tell: the lab's. */
+/* The lab's name server, over UDP and TCP (RFC 1035 4.2). It tells the lab's addresses. */
 #include "adapters/lab/lab_priv.h"
 #include "emu/dns_msg.h"
 #include "emu/trace.h"
@@ -14,7 +14,7 @@ static size_t answer_query(const struct lab_server *server, const struct lab_dgr
                            uint8_t answer[DNS_MSG_MAX])
 {
     char name[DNS_NAME_MAX], from_text[ENDPOINT_TEXT_MAX];
-    const struct endpoint *addr = lab_dns(server->lab);
+    const struct endpoint *addr = NULL;
     struct dns_asked asked;
     bool is_forwarded = false;
     enum dns_rcode rcode;
@@ -23,7 +23,9 @@ static size_t answer_query(const struct lab_server *server, const struct lab_dgr
         return 0;
     rcode = asked.rcode;
     dns_name_text(&asked.question.name, name);
-    if (rcode == DNS_RCODE_OK && !lab_knows_name(name)) {
+    if (rcode == DNS_RCODE_OK)
+        addr = lab_find_name(server->lab, name);
+    if (rcode == DNS_RCODE_OK && !addr) {
         is_forwarded = dgram && lab_forward(dgram, query, len);
         /* over TCP nobody is asked: the name may well exist */
         rcode = is_forwarded           ? DNS_RCODE_OK
@@ -33,7 +35,7 @@ static size_t answer_query(const struct lab_server *server, const struct lab_dgr
     trace_emit(server->lab->config.trace, "lab.dns", "{s:s, s:i, s:i, s:s, s:b}", "name", name,
                "type", (int)asked.question.type, "rcode", (int)rcode, "from",
                endpoint_text(from, from_text), "forwarded", is_forwarded);
-    return is_forwarded ? 0 : dns_write_answer(&asked, rcode, addr, 1, answer);
+    return is_forwarded ? 0 : dns_write_answer(&asked, rcode, addr, addr ? 1 : 0, answer);
 }
 
 static void dns_dgram(const struct lab_dgram *dgram, const uint8_t *data, size_t len)

@@ -8,14 +8,17 @@
 
 #include "adapters/keeper.h"
 #include "adapters/lab/lab_priv.h"
+#include "emu/board.h"
 #include "emu/dns_msg.h"
+#include "emu/log.h"
 #include "emu/rng.h"
 #include "emu/trace.h"
 #include "emu/util.h"
 
-#define DNS_SERVICE   40053
-#define ADDRESS_TRIES 64 /* addresses of which some port was taken */
-#define BACKLOG       64
+#define DNS_SERVICE    40053
+#define ADDRESS_TRIES  64 /* addresses of which some port was taken */
+#define BACKLOG        64
+#define SERVERS_A_PEER 4 /* two ports, here and behind the router */
 
 void lab_to_sockaddr(const struct endpoint *ep, struct sockaddr_in *sa)
 {
@@ -77,13 +80,13 @@ static int listen_on(int fd, const struct sockaddr_in *sa, const struct lab_peer
     return is_tcp && listen(fd, backlog) < 0 ? -errno : 0;
 }
 
-int lab_socket(struct keeper *keeper, int type)
+int lab_socket(struct keeper *keeper, int place, int type)
 {
     int fd;
 
     type |= SOCK_NONBLOCK | SOCK_CLOEXEC;
     if (keeper)
-        return keeper_socket(keeper, KEEPER_HOME, AF_INET, type, 0);
+        return keeper_socket(keeper, place, AF_INET, type, 0);
     fd = socket(AF_INET, type, 0);
     return fd < 0 ? -errno : fd;
 }
@@ -95,7 +98,7 @@ int lab_socket(struct keeper *keeper, int type)
 static int fill(struct lab_server *server, const struct sockaddr_in *sa)
 {
     struct sockaddr_in to = *sa;
-    int fd = lab_socket(server->lab->config.keeper, SOCK_STREAM);
+    int fd = lab_socket(server->lab->config.keeper, server->place, SOCK_STREAM);
 
     if (fd < 0)
         return fd;
@@ -114,7 +117,7 @@ int lab_server_open(struct lab_server *server)
     struct sockaddr_in sa;
     int fd, rc;
 
-    fd = lab_socket(server->lab->config.keeper, is_tcp ? SOCK_STREAM : SOCK_DGRAM);
+    fd = lab_socket(server->lab->config.keeper, server->place, is_tcp ? SOCK_STREAM : SOCK_DGRAM);
     if (fd < 0)
         return fd;
     ep.port = server->port;
@@ -178,13 +181,39 @@ static int find_address(struct lab *lab)
     return rc;
 }
 
-static void add_server(struct lab *lab, const struct lab_peer *peer, uint16_t port)
+static void add_server(struct lab *lab, const struct lab_peer *peer, uint16_t port, int place)
 {
     if (peer->door == LAB_DOOR_NOBODY)
         return;
     lab->servers[lab->servers_count++] = (struct lab_server){
-        .lab = lab, .peer = peer, .port = port, .source.fd = -1, .filler_fd = -1
+        .lab = lab, .peer = peer, .port = port, .place = place, .source.fd = -1, .filler_fd = -1
     };
+}
+
+static void add_servers(struct lab *lab, const struct lab_peer *peer, int place)
+{
+    add_server(lab, peer, peer->port, place);
+    if (lab->config.keeper && peer->well_known)
+        add_server(lab, peer, peer->well_known, place);
+}
+
+/* A host behind the bridge's router. Where the kernel can't forward, the lab goes without. */
+static void add_far(struct lab *lab)
+{
+    struct board_address address = { 0 };
+    int place;
+
+    board_far_address(&address);
+    place = keeper_add_subnet(lab->config.keeper, &address);
+    if (place < 0) {
+        log_say(lab->config.log, "lab: there is nothing behind its router: %s", strerror(-place));
+        return;
+    }
+    lab->far = address.ip;
+    for (size_t i = 0; i < lab_peers_count; i++) {
+        if (lab_peers[i].is_far_too)
+            add_servers(lab, &lab_peers[i], place);
+    }
 }
 
 static struct lab *lab_new(const struct lab_config *config)
@@ -197,12 +226,11 @@ static struct lab *lab_new(const struct lab_config *config)
     tls_env_init(&lab->tls, config->log);
     lab->tls.keylog_fd = config->keylog_fd;
     lab->tls.allows_1_3 = true;
-    lab->servers = xcalloc(2 * lab_peers_count, sizeof(*lab->servers));
-    for (size_t i = 0; i < lab_peers_count; i++) {
-        add_server(lab, &lab_peers[i], lab_peers[i].port);
-        if (config->keeper && lab_peers[i].well_known)
-            add_server(lab, &lab_peers[i], lab_peers[i].well_known);
-    }
+    lab->servers = xcalloc(SERVERS_A_PEER * lab_peers_count, sizeof(*lab->servers));
+    for (size_t i = 0; i < lab_peers_count; i++)
+        add_servers(lab, &lab_peers[i], KEEPER_HOME);
+    if (config->keeper)
+        add_far(lab);
     return lab;
 }
 

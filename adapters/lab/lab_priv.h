@@ -13,6 +13,7 @@
 #define LAB_READ_CAP (64 * 1024) /* read at once; more than any UDP payload, RFC 768 */
 #define LAB_DTLS_MAX 64          /* clients at once, over all peers */
 #define LAB_DOMAIN   ".lab"
+#define LAB_FAR      "far" LAB_DOMAIN /* the host behind the router */
 #define LAB_PSK_ID   "lab"
 #define LAB_PSK      "0123456789abcdef"
 
@@ -48,6 +49,7 @@ struct lab_peer {
     enum lab_secure secure;
     enum lab_door door;
     int rcvbuf;       /* bytes that its socket may keep unread; 0: what the kernel gives */
+    bool is_far_too;  /* behind the router there is one, too */
     const char *what; /* for people */
     const struct lab_stream_ops *stream; /* TCP */
     const struct lab_dgram_ops *dgram;   /* UDP */
@@ -66,8 +68,8 @@ struct lab_name_group {
 extern const struct lab_name_group lab_name_groups[];
 extern const size_t lab_name_groups_count;
 
-/* Is @name, in lower case, one of them, or "echo.lab" and so on? */
-bool lab_knows_name(const char *name);
+/* Whose address @name, in lower case, is: "echo.lab" or one of those. NULL: the lab does not know it. */
+const struct endpoint *lab_find_name(const struct lab *lab, const char *name);
 
 /* ---- servers ------------------------------------------------------------------------------------ */
 
@@ -76,6 +78,7 @@ struct lab_server {
     struct lab *lab;
     const struct lab_peer *peer;
     uint16_t port;
+    int place;             /* of the keeper's: KEEPER_HOME, or behind the router */
     struct loop_fd source; /* fd -1: not open */
     bool is_starved;       /* a client waits, but there was no descriptor for it */
     int filler_fd;         /* what fills the queue of LAB_DOOR_FULL; -1: nothing */
@@ -84,6 +87,7 @@ struct lab_server {
 struct lab {
     struct lab_config config;
     struct endpoint dns;
+    struct endpoint far;        /* behind the router; IP_FAMILY_NONE: there is none */
     struct lab_server *servers; /* in the order of lab_peers */
     size_t servers_count;
     struct list streams; /* of struct lab_stream */
@@ -110,7 +114,7 @@ int lab_again(struct lab *lab, struct loop_fd *source, uint32_t events);
 void lab_trace(const struct lab_server *server, const char *kind, const struct endpoint *from);
 
 /* Where the lab is. A descriptor or -errno. */
-int lab_socket(struct keeper *keeper, int type);
+int lab_socket(struct keeper *keeper, int place, int type);
 
 /* What the loop calls for a server's socket. */
 void lab_on_listener(struct loop_fd *source, uint32_t events);

@@ -25,19 +25,19 @@ const struct lab_peer lab_peers[] = {
       .dgram = &lab_dns_dgram, .what = DNS_WHAT },
     { .name = "ntp", .type = SOCK_TYPE_UDP, .port = LAB_NTP_PORT, .well_known = NTP_PORT,
       .dgram = &lab_ntp_dgram, .what = "the time server: tells this machine's time" },
-    { .name = "echo", .type = SOCK_TYPE_TCP, .port = 40123, .well_known = 7,
+    { .name = "echo", .is_far_too = true, .type = SOCK_TYPE_TCP, .port = 40123, .well_known = 7,
       .stream = &lab_echo_stream, .what = ECHO_WHAT },
-    { .name = "echo", .type = SOCK_TYPE_UDP, .port = 40123, .well_known = 7,
+    { .name = "echo", .is_far_too = true, .type = SOCK_TYPE_UDP, .port = 40123, .well_known = 7,
       .dgram = &lab_echo_dgram, .what = ECHO_WHAT },
-    { .name = "sink", .type = SOCK_TYPE_TCP, .port = 40124, .well_known = 9,
+    { .name = "sink", .is_far_too = true, .type = SOCK_TYPE_TCP, .port = 40124, .well_known = 9,
       .stream = &lab_sink_stream, .what = SINK_WHAT },
-    { .name = "sink", .type = SOCK_TYPE_UDP, .port = 40124, .well_known = 9,
+    { .name = "sink", .is_far_too = true, .type = SOCK_TYPE_UDP, .port = 40124, .well_known = 9,
       .dgram = &lab_sink_dgram, .what = SINK_WHAT },
     { .name = "source", .type = SOCK_TYPE_TCP, .port = 40125,
       .stream = &lab_source_stream, .what = "sends as fast as you read, for ever" },
     { .name = "hangup", .type = SOCK_TYPE_TCP, .port = 40126,
       .stream = &lab_hangup_stream, .what = "closes at once" },
-    { .name = "http", .type = SOCK_TYPE_TCP, .port = 40180, .well_known = 80,
+    { .name = "http", .is_far_too = true, .type = SOCK_TYPE_TCP, .port = 40180, .well_known = 80,
       .stream = &lab_http_stream, .what = HTTP_WHAT },
     { .name = "https", .type = SOCK_TYPE_TCP, .port = 40443, .well_known = 443,
       .secure = LAB_SECURE_CERT, .stream = &lab_http_stream, .what = "the same over TLS" },
@@ -132,7 +132,7 @@ static bool is_peer_name(const char *name)
     return false;
 }
 
-bool lab_knows_name(const char *name)
+static bool knows_name(const char *name)
 {
     for (size_t i = 0; i < lab_name_groups_count; i++) {
         for (const char *const *known = lab_name_groups[i].names; *known; known++) {
@@ -141,4 +141,11 @@ bool lab_knows_name(const char *name)
         }
     }
     return is_peer_name(name);
+}
+
+const struct endpoint *lab_find_name(const struct lab *lab, const char *name)
+{
+    if (lab->far.family != IP_FAMILY_NONE && strcmp(name, LAB_FAR) == 0)
+        return &lab->far;
+    return knows_name(name) ? lab_dns(lab) : NULL;
 }

@@ -57,6 +57,23 @@ static void print_names(const struct lab_name_group *group)
     putchar('\n');
 }
 
+static void print_far(void)
+{
+    const char *last = "";
+
+    fputs(
+        "\nOn a network of its own the gateway is a router, too: behind it, in 192.168.78.0/24, is a\n"
+        "host " LAB_FAR ", 192.168.78.2, with",
+        stdout);
+    for (size_t i = 0; i < lab_peers_count; i++) {
+        if (!lab_peers[i].is_far_too || strcmp(last, lab_peers[i].name) == 0)
+            continue;
+        printf("%s %s", *last ? "," : "", lab_peers[i].name);
+        last = lab_peers[i].name;
+    }
+    puts(".");
+}
+
 void lab_print(void)
 {
     puts(
@@ -67,5 +84,6 @@ void lab_print(void)
     puts("\nIts DNS knows NAME.lab of each, and as itself");
     for (size_t i = 0; i < lab_name_groups_count; i++)
         print_names(&lab_name_groups[i]);
-    puts("All other names do not exist.");
+    print_far();
+    puts("\nAll other names do not exist.");
 }
