@@ -129,6 +129,7 @@ def test_what_is_corrupt_comes_and_its_checksum_is_wrong(emu, cable):
 
 
 ECHO = script("""
+sys.wait(1500) -- a link that has its carrier drops what it is to send until its queue is open, too
 while not socket.adapter(ETH) do sys.wait(10) end
 local echo = udp("10.5.0.1", 7000)
 for i = 1, 10 do

@@ -133,6 +133,7 @@ struct lab_stream {
     uint64_t rx, tx;   /* bytes read, and given to the kernel */
     bool is_read_out;  /* FIN came */
     bool is_deaf;      /* read nothing for now */
+    bool is_hung_up;   /* nothing can come or go any more */
     bool is_held;      /* its peer has something to do later: FIN is not the end */
     bool is_shutting;  /* FIN goes out when @outq is empty */
     bool is_shut;      /* it has */

@@ -210,12 +210,29 @@ static bool step(struct lab_stream *stream)
     return (more || stream->is_ending) && !stream->error;
 }
 
+/* Who does not read is told by nothing else. */
+static void note_end(struct lab_stream *stream)
+{
+    socklen_t len = sizeof(stream->error);
+
+    if (stream->error)
+        return;
+    if (getsockopt(stream->source.fd, SOL_SOCKET, SO_ERROR, &stream->error, &len) < 0)
+        stream->error = errno;
+    if (stream->error)
+        return;
+    lab_stream_end(stream);
+    byteq_drop(&stream->outq, stream->outq.len); /* to nobody */
+}
+
 static void serve(struct lab_stream *stream)
 {
     bool is_over, more = true;
 
     for (int round = 0; more && round < ROUNDS_MAX; round++)
         more = step(stream);
+    if (stream->is_deaf && stream->is_hung_up)
+        note_end(stream);
     is_over = stream->error || (stream->is_ending && !stream->outq.len);
     if (more && !is_over)
         is_over = lab_again(lab_of(stream), &stream->source, STREAM_EVENTS) < 0;
@@ -228,23 +245,13 @@ void lab_stream_go_on(struct lab_stream *stream)
     serve(stream);
 }
 
-/* Who does not read is told by nothing else. */
-static void note_end(struct lab_stream *stream)
-{
-    socklen_t len = sizeof(stream->error);
-
-    if (getsockopt(stream->source.fd, SOL_SOCKET, SO_ERROR, &stream->error, &len) < 0)
-        stream->error = errno;
-    if (!stream->error)
-        lab_stream_end(stream);
-}
-
 static void on_stream(struct loop_fd *source, uint32_t events)
 {
     struct lab_stream *stream = container_of(source, struct lab_stream, source);
 
-    if (stream->is_deaf && events & (EPOLLERR | EPOLLHUP))
-        note_end(stream);
+    /* kept: it may come with the last bytes, before these have made the stream deaf, and once only */
+    if (events & (EPOLLERR | EPOLLHUP))
+        stream->is_hung_up = true;
     serve(stream); /* the next read or write tells */
 }
 
