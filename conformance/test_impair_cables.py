@@ -75,11 +75,12 @@ read(go)
 """)
 
 
-def send_numbered(emu, cable, rule, count=200, seed=1, look=None):
+def send_numbered(emu, cable, rule=None, count=200, seed=1, look=None, options=()):
     """So many numbered datagrams to a socket of ours; what has arrived, the run, and, with an
     interface to look at, the IP packets seen there."""
     packets = []
-    with cable.start(emu, NUMBERED, "--seed", seed, "--impair", rule) as run:
+    options = [*options, *(["--impair", rule] if rule else [])]
+    with cable.start(emu, NUMBERED, "--seed", seed, *options) as run:
         run.wait_log("ready")
         peers = cable.netns.peers
         go, peer = peers.udp(host=HOST, port=GO), peers.udp(host=HOST, port=NUMBERS)
@@ -106,6 +107,18 @@ def test_a_seed_decides_what_is_lost(emu, cable):
     lost = foretold(seed=1, adapter=3, percent=10, count=200)
     assert arrived == [n for n in range(1, 201) if n not in lost]
     assert hits(run, "loss", "up") == lost
+
+
+@pytest.mark.parametrize("option, text", [
+    ("--board", "adapters: { LWIP_ETH: { impair: 'up,corrupt=100%,match=udp:7001' } }\n"),
+    ("--scenario", "steps:\n- do: impair LWIP_ETH:up,corrupt=100%,match=udp:7001\n"),
+])
+def test_a_rule_may_come_by_a_file(emu, cable, tmp_path, option, text):
+    """On frames, as one of --impair: the link is made so that it can be carried out."""
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    arrived, run, _ = send_numbered(emu, cable, count=20, options=[option, path])
+    assert arrived == [] and hits(run, "corrupt") == list(range(1, 21))
 
 
 def test_some_come_twice_and_some_come_late(emu, cable):

@@ -64,7 +64,7 @@ struct board_slot {
     struct board_address address; /* ADDRESSING_STATIC */
     uint8_t mac[BOARD_MAC_LEN];   /* all 0: whatever the kernel gives */
     unsigned mtu;                 /* bytes; 0: the link's own */
-    bool expects_rules;           /* of impairment: its frames have to be to be had */
+    bool expects_rules;           /* of impairment: who carries them out needs its frames */
     bool starts_down;             /* the cable is out, the radio off, until somebody changes that */
     struct endpoint dns[ADAPTER_DNS_MAX];
     size_t dns_count; /* 0: those of the host */

@@ -672,6 +672,17 @@ static const char *check_tier(const struct cli *cli)
     return NULL;
 }
 
+/* Links are made so that rules of impairment can be carried out, where there may be any. */
+static void expect_rules(struct cli *cli)
+{
+    for (int id = 0; id < ADAPTER_COUNT; id++)
+        cli->board.slots[id].expects_rules = cli->ctl || cli->scenario;
+    for (size_t i = 0; i < cli->board.impairs_count; i++)
+        cli->board.slots[cli->board.impairs[i].adapter].expects_rules = true;
+    for (size_t i = 0; i < cli->impairs_count; i++)
+        cli->board.slots[cli->impairs[i].adapter].expects_rules = true;
+}
+
 static enum cli_verdict check(const struct cli *cli)
 {
     char why[BOARD_WHY_MAX];
@@ -766,5 +777,6 @@ enum cli_verdict cli_parse(struct cli *cli, int argc, char *argv[])
         return verdict;
     cli->paths = (const char *const *)(argv + optind);
     cli->paths_count = argc - optind;
+    expect_rules(cli);
     return check(cli);
 }

@@ -629,15 +629,6 @@ static int run_device(const struct cli *cli, const struct outputs *outputs, stru
     return code;
 }
 
-/* Links are made so that rules of impairment can be carried out, where there may be any. */
-static void expect_rules(struct cli *cli)
-{
-    for (int id = 0; id < ADAPTER_COUNT; id++)
-        cli->board.slots[id].expects_rules = cli->ctl != NULL;
-    for (size_t i = 0; i < cli->impairs_count; i++)
-        cli->board.slots[cli->impairs[i].adapter].expects_rules = true;
-}
-
 /* Get what takes privileges, then give them up. False: it can't be had, which was said. */
 static bool take_and_drop(struct cli *cli, char *const argv[], struct surroundings *around)
 {
@@ -710,7 +701,6 @@ int main(int argc, char *argv[])
     case CLI_VERDICT_RUN:
         break;
     }
-    expect_rules(&cli);
     outputs.trace_fd = open_trace(cli.json);
     outputs.keylog_fd = open_keylog(cli.keylog);
     outputs.capture_fd = open_capture(cli.capture);
