@@ -26,6 +26,7 @@
 #include "emu/cli.h"
 #include "emu/device.h"
 #include "emu/exit_code.h"
+#include "emu/outputs.h"
 #include "emu/project.h"
 #include "emu/scenario.h"
 #include "emu/vfs.h"
@@ -38,9 +39,6 @@
 #define MS_PER_S        1000
 #define US_PER_MS       1000
 #define US_PER_S        1000000
-#define TRACE_MODE      0666
-#define SECRET_MODE     0600 /* of files with TLS secrets in them */
-#define DESCRIPTOR_MAX  1000000
 
 /* What a signal handler can reach, and nothing else does: the VM to be stopped. */
 static struct vm *volatile signalled_vm;
@@ -145,63 +143,6 @@ static void hold_standard_descriptors(void)
     } while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0)
         close(fd);
-}
-
-/* Where --json writes; -1: nowhere; -2: it can't, which was said. */
-static int open_trace(const char *json)
-{
-    char *end;
-    long fd;
-
-    if (!json)
-        return -1;
-    fd = strtol(json, &end, 10);
-    if (!*end && fd >= 0 && fd < DESCRIPTOR_MAX) {
-        if (fcntl((int)fd, F_GETFD) >= 0)
-            return (int)fd;
-        (void)fprintf(stderr, "luatos-emu: --json %s: no such descriptor is open\n", json);
-        return -2;
-    }
-    fd = open(json, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, TRACE_MODE);
-    if (fd >= 0)
-        return (int)fd;
-    (void)fprintf(stderr, "luatos-emu: --json %s: can't write it: %s\n", json, strerror(errno));
-    return -2;
-}
-
-/* Where TLS secrets are appended; -1: nowhere. -2: it can't, which was said. */
-static int open_keylog(const char *path)
-{
-    int fd;
-
-    if (!path)
-        path = getenv("SSLKEYLOGFILE");
-    if (!path || !*path)
-        return -1;
-    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, SECRET_MODE);
-    if (fd >= 0)
-        return fd;
-    (void)fprintf(stderr, "luatos-emu: the key log %s can't be written: %s\n", path,
-                  strerror(errno));
-    return -2;
-}
-
-/*
- * Where the capture is written; -1: nowhere. -2: it can't, which was said. A named pipe is not
- * waited for: somebody reads from it, or there is none.
- */
-static int open_capture(const char *path)
-{
-    int fd;
-
-    if (!path)
-        return -1;
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, SECRET_MODE);
-    if (fd >= 0)
-        return fd;
-    (void)fprintf(stderr, "luatos-emu: --capture %s: can't write it: %s\n", path,
-                  errno == ENXIO ? "nobody reads from that pipe" : strerror(errno));
-    return -2;
 }
 
 static bool is_colored(enum cli_color color, int fd)
@@ -322,11 +263,6 @@ static bool wire(struct device *device, const struct board *board, struct termin
     log_say(&device->log, "%s", why);
     return false;
 }
-
-/* Files that the run writes to; -1: not that one. */
-struct outputs {
-    int trace_fd, keylog_fd, capture_fd;
-};
 
 /* What surrounds the VM while it runs. */
 struct surroundings {
@@ -528,6 +464,20 @@ static void end_run(void *ctx, int code)
     vm_end(((const struct stage *)ctx)->vm, code);
 }
 
+static void start_scenario(const struct cli *cli, struct device *device, struct scenario *scenario,
+                           struct stage *stage)
+{
+    limit_scenario(cli, scenario);
+    scenario_start(scenario, &(struct scenario_config){ .timers = &device->timers,
+                                                        .clock = &device->clock,
+                                                        .trace = &device->trace,
+                                                        .log = &device->log,
+                                                        .run = do_command,
+                                                        .end = end_run,
+                                                        .done = unlimit_scenario,
+                                                        .ctx = stage });
+}
+
 /* False: the file can't be used, which was said. */
 static bool open_scenario(const struct cli *cli, struct scenario **scenario)
 {
@@ -566,16 +516,7 @@ static int run_vm(const struct cli *cli, struct device *device, struct vfs *vfs,
     }
     catch_signals(&vm, real_limit_ms(cli));
     if (around->scenario)
-        limit_scenario(cli, around->scenario);
-    if (around->scenario)
-        scenario_start(around->scenario, &(struct scenario_config){ .timers = &device->timers,
-                                                                    .clock = &device->clock,
-                                                                    .trace = &device->trace,
-                                                                    .log = &device->log,
-                                                                    .run = do_command,
-                                                                    .end = end_run,
-                                                                    .done = unlimit_scenario,
-                                                                    .ctx = &stage });
+        start_scenario(cli, device, around->scenario, &stage);
     code = vm_run(&vm);
     unlimit_scenario(NULL);
     if (around->scenario)
@@ -701,10 +642,5 @@ int main(int argc, char *argv[])
     case CLI_VERDICT_RUN:
         break;
     }
-    outputs.trace_fd = open_trace(cli.json);
-    outputs.keylog_fd = open_keylog(cli.keylog);
-    outputs.capture_fd = open_capture(cli.capture);
-    if (outputs.trace_fd == -2 || outputs.keylog_fd == -2 || outputs.capture_fd == -2)
-        return EXIT_CODE_USAGE;
-    return run(&cli, argv, &outputs);
+    return outputs_open(&outputs, &cli) ? run(&cli, argv, &outputs) : EXIT_CODE_USAGE;
 }
