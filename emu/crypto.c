@@ -49,13 +49,11 @@ static EVP_MAC_CTX *new_keyed(const char *digest, const void *key, size_t key_le
 {
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
-    char name[DIGEST_NAME_MAX];
-    OSSL_PARAM params[2] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
-        OSSL_PARAM_construct_end(),
-    };
+    char name[DIGEST_NAME_MAX]; /* OpenSSL wants it not const */
+    OSSL_PARAM params[] = { OSSL_PARAM_END, OSSL_PARAM_END };
 
-    (void)snprintf(name, sizeof(name), "%s", digest); /* OpenSSL wants it not const */
+    (void)snprintf(name, sizeof(name), "%s", digest);
+    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0); /* measures it */
     EVP_MAC_free(mac);
     if (ctx && EVP_MAC_init(ctx, key, key_len, params))
         return ctx;
