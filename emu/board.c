@@ -60,7 +60,13 @@ void board_init(struct board *board)
     static const enum adapter_id document[] = { ADAPTER_GP,  ADAPTER_STA,  ADAPTER_AP,
                                                 ADAPTER_ETH, ADAPTER_ETH0, ADAPTER_USB };
 
-    *board = (struct board){ .facts = laptop, .aps_count = ARRAY_LEN(laptop_aps) };
+    *board = (struct board){ .facts = laptop,
+                             .chip = { .cs = BOARD_ANY_PIN,
+                                       .irq = BOARD_ANY_PIN,
+                                       .rst = BOARD_ANY_PIN,
+                                       .link = BOARD_ANY_PIN,
+                                       .buffer_kb = BOARD_CHIP_BUFFER_KB },
+                             .aps_count = ARRAY_LEN(laptop_aps) };
     memcpy(board->aps, laptop_aps, sizeof(laptop_aps));
     for (int i = 0; i < ARRAY_LEN(document); i++) {
         board->slots[document[i]] =

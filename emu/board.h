@@ -27,6 +27,11 @@
 #define BOARD_MTU_MIN_V6   1280  /* RFC 8200 5 */
 #define BOARD_MTU_MAX      65521 /* of a TAP device, with its frame's header 65535 */
 #define BOARD_WHY_MAX      256
+#define BOARD_QUIRKS_MAX   16
+#define BOARD_CHIP_BUFFER_KB \
+    2 /* W5500 datasheet 3.2: Sn_RXBUF_SIZE and Sn_TXBUF_SIZE after a reset */
+#define BOARD_ANY_PIN (-1)
+#define BOARD_NO_PIN  (-2)
 
 /* The network that the emulator makes: 192.168.77.0/24. */
 #define BOARD_LAB_BITS 24
@@ -66,6 +71,7 @@ struct board_slot {
     unsigned mtu;                 /* bytes; 0: the link's own */
     bool expects_rules;           /* of impairment: who carries them out needs its frames */
     bool starts_down;             /* the cable is out, the radio off, until somebody changes that */
+    bool has_chip;                /* a W5500 stands on the link, and no kernel's stack */
     struct endpoint dns[ADAPTER_DNS_MAX];
     size_t dns_count; /* 0: those of the host */
     bool is_default;  /* not by --bind */
@@ -117,8 +123,22 @@ struct board_facts {
     unsigned tac, pci, earfcn, band;
 };
 
+/* The W5500 of ETH0: how it is wired, and how it behaves. */
+struct board_chip {
+    int spi;                /* bus, as spi.setup has it */
+    int cs, irq, rst;       /* GPIO numbers; BOARD_ANY_PIN: whichever the script names */
+    int link;               /* likewise, of LINKLED; BOARD_NO_PIN: not connected */
+    unsigned buffer_kb;     /* of each socket the driver opens; 2: LuatOS's, 1 to 16 */
+    bool is_accurate;       /* timing: SPI's clock, commands and the wire take their time */
+    unsigned scale_percent; /* of its timeouts, where it is not; 0: 100 */
+    unsigned gap_ns;        /* where it is: between two SPI frames */
+    char quirks[BOARD_QUIRKS_MAX][BOARD_TEXT_MAX]; /* by name, adapters/w5500/w5500.h */
+    size_t quirks_count;
+};
+
 struct board {
     struct board_slot slots[ADAPTER_COUNT];
+    struct board_chip chip;
     struct board_facts facts;
     struct board_uart uarts[UART_PORTS];
     struct board_ap aps[BOARD_APS_MAX];

@@ -37,6 +37,7 @@
 #include "emu/wlan.h"
 
 struct board;
+struct ethchip;
 struct links;
 
 struct device_config {
@@ -68,9 +69,10 @@ struct device {
     struct netdrv netdrv;
     struct wlan wlan;
     struct mobile mobile;
-    const struct links *links; /* of the adapters; NULL: they can't be changed. Not owned */
-    const struct board *board; /* what the module says of itself. Not owned */
-    uint64_t flush_at_us;      /* when what was sent since the turn is passed on at the latest */
+    const struct ethchip *ethchip; /* its Ethernet chip; NULL: it has none. Not owned */
+    const struct links *links;     /* of the adapters; NULL: they can't be changed. Not owned */
+    const struct board *board;     /* what the module says of itself. Not owned */
+    uint64_t flush_at_us; /* when what was sent since the turn is passed on at the latest */
 };
 
 /* 0 or -errno. */
