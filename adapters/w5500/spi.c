@@ -48,7 +48,8 @@ static void report_access(struct w5500 *chip)
     if (!spi->access_len)
         return;
     spi->access_len = 0;
-    chip->config.on_access(chip->config.ctx, &access);
+    if (chip->config.on_access)
+        chip->config.on_access(chip->config.ctx, &access);
 }
 
 /* @bytes, data of one access, go by. */

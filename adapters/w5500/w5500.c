@@ -176,6 +176,11 @@ struct w5500 *w5500_new(const struct w5500_config *config)
     return chip;
 }
 
+void w5500_observe(struct w5500 *chip, void (*on_access)(void *ctx, const struct w5500_access *))
+{
+    chip->config.on_access = on_access;
+}
+
 void w5500_free(struct w5500 *chip)
 {
     if (!chip)

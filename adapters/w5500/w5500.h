@@ -92,6 +92,9 @@ struct w5500_config {
 /* Powered, out of reset, cable in, PMODE pins high (all capable), link on its way. */
 struct w5500 *w5500_new(const struct w5500_config *config);
 
+/* Another on_access from now on; NULL: nobody looks any more. */
+void w5500_observe(struct w5500 *chip, void (*on_access)(void *ctx, const struct w5500_access *));
+
 /* Nothing is said to the network: its peers see silence. */
 void w5500_free(struct w5500 *chip);
 
