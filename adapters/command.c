@@ -12,13 +12,15 @@
 #include "adapters/impairment.h"
 #include "adapters/lab/lab.h"
 #include "adapters/nets.h"
+#include "adapters/w5500/regtext.h"
 #include "emu/device.h"
 #include "emu/util.h"
 
 #define WORDS_MAX 24
 #define ERROR     "error: "
 
-#define PEER_USAGE "peer NAME close|reset|stop|start, peer NAME say TEXT"
+#define PEER_USAGE  "peer NAME close|reset|stop|start, peer NAME say TEXT"
+#define W5500_USAGE "w5500 regs [0..7]"
 
 void command_say(struct command_answer *answer, const char *format, ...)
 {
@@ -265,6 +267,45 @@ static void run_peer(const struct commander *commander, char *words[],
     }
 }
 
+/* All of the chip but what a socket has; or a socket. */
+static void say_registers(const struct w5500 *chip, const char *number,
+                          struct command_answer *answer)
+{
+    char text[COMMAND_ANSWER_MAX];
+    size_t len;
+
+    if (number) {
+        (void)regtext_block(text, sizeof(text), chip, W5500_BLOCK_SOCKET(*number - '0'));
+    } else {
+        len = regtext_pins(text, sizeof(text), chip);
+        len += regtext_block(text + len, sizeof(text) - len, chip, W5500_BLOCK_COMMON);
+        (void)regtext_sockets(text + len, sizeof(text) - len, chip);
+    }
+    command_say(answer, "%sok\n", text);
+}
+
+/* "w5500 regs 1" */
+static void run_w5500(const struct commander *commander, char *words[],
+                      struct command_answer *answer)
+{
+    const char *number = words[1] ? words[2] : NULL;
+
+    if (!words[1] || strcmp(words[1], "regs") != 0 || (number && words[3])) {
+        command_say(answer, "error: usage: " W5500_USAGE "\n");
+        return;
+    }
+    if (number && (*number < '0' || *number >= '0' + W5500_SOCKETS || number[1])) {
+        command_say(answer, "error: a W5500's sockets are 0 to %d\n", W5500_SOCKETS - 1);
+        return;
+    }
+    if (!commander)
+        return;
+    if (commander->w5500)
+        say_registers(commander->w5500, number, answer);
+    else
+        command_say(answer, "error: this board has no W5500\n");
+}
+
 static const struct command commands[] = {
     { "adapters", 1, "adapters", "list the adapters, their links and addresses", run_adapters },
     { "capture", 1, "capture", "tell how many frames --capture has of each adapter", run_capture },
@@ -276,6 +317,8 @@ static const struct command commands[] = {
     { "peer", 0, PEER_USAGE,
       "let a peer of the lab end its TCP connections, be away or be there again, or speak",
       run_peer },
+    { "w5500", 0, W5500_USAGE, "show the registers of ETH0's chip, or of a socket of it",
+      run_w5500 },
 };
 
 static const struct command *command_at(int index)

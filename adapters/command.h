@@ -16,14 +16,16 @@ struct device;
 struct impairment;
 struct lab;
 struct nets;
+struct w5500;
 
 /* What commands act on. */
 struct commander {
     struct device *device;
     struct nets *nets;
     struct impairment *impairment;
-    struct capture *capture; /* NULL: none */
-    struct lab *lab;         /* NULL: none */
+    struct capture *capture;   /* NULL: none */
+    struct lab *lab;           /* NULL: none */
+    const struct w5500 *w5500; /* NULL: no chip */
 };
 
 struct command_answer {

@@ -1,4 +1,4 @@
-/* Included by the files of adapters/w5500: w5500.c, regs.c, spi.c, mem.c, irq.c, phy.c, sock.c, wire.c, arp.c, ip.c, icmp.c, udp.c, igmp.c, raw.c, pppoe.c, tcp.c, tcp_in.c, tcp_out.c, tcp_timer.c and tcp_priv.h. */
+/* Included by the files of adapters/w5500: w5500.c, regs.c, spi.c, mem.c, irq.c, phy.c, sock.c, wire.c, arp.c, ip.c, icmp.c, udp.c, igmp.c, raw.c, pppoe.c, tcp.c, tcp_in.c, tcp_out.c, tcp_timer.c, regtext.c and tcp_priv.h. */
 #pragma once
 
 #include "adapters/w5500/w5500.h"
