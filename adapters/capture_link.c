@@ -36,7 +36,8 @@ struct capture_link {
     struct list link;
     struct capture_port *port;
     char ifname[IFNAMSIZ];
-    int ifindex; /* that the rings are bound to; 0: none is there */
+    int ifindex;   /* that the rings are bound to; 0: none is there */
+    bool has_chip; /* whose MAC the interface does not have: all that is there is for it */
     struct capture_ring rings[CAPTURE_RING_KINDS];
     uint64_t next_ns[CAPTURE_RING_KINDS]; /* the time of each ring's oldest frame */
 };
@@ -132,7 +133,7 @@ static void take(struct capture_link *link, const struct capture_ring_frame *fra
     struct offload offload;
     size_t len;
 
-    if (frame->is_other)
+    if (frame->is_other && !link->has_chip)
         return;
     if (frame->is_cut) { /* larger than any cable's, and the rest of it is not to be had */
         port->dropped++;
@@ -311,6 +312,7 @@ int capture_frames(struct capture *capture, enum adapter_id id, const struct boa
         link_free(link);
         return rc;
     }
+    link->has_chip = slot->has_chip;
     link->port = capture_add_port(capture, id, slot);
     link->port->has_frames = true;
     list_append(&capture->links, &link->link);

@@ -89,6 +89,7 @@ struct keeper_link {
     unsigned mtu;               /* 0: 1500 */
     bool is_unplugged;          /* at first */
     bool is_split;              /* KEEPER_END_HOST: in two, so that it can be diverted */
+    bool is_bare; /* the kernel says nothing on it: somebody else's frames are there */
 };
 
 /* What became of it. */

@@ -294,6 +294,15 @@ static int hang_on_host(struct child *child, struct place *place, const struct k
 }
 
 /*
+ * An interface would tell, by IPv6, that it comes up; where IPv6 is off, it does not anyway. Of those
+ * that are made from now on where the child is.
+ */
+static void silence(void)
+{
+    (void)child_write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+}
+
+/*
  * Where bridges are wires between two: nobody has an address there, who would answer what is meant
  * for somebody else. The child is there afterwards.
  */
@@ -308,8 +317,7 @@ static int go_to_wires(struct child *child)
         return rc;
     child->wires = child->here;
     child_free_bridges();
-    /* an interface would say so, by IPv6, when it comes up; where IPv6 is off, it does not anyway */
-    (void)child_write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+    silence();
     return 0;
 }
 
@@ -411,6 +419,8 @@ int child_add_link(struct child *child, const struct keeper_link *link, struct r
 
     if (rc < 0)
         return rc;
+    if (link->is_bare)
+        silence();
     memcpy(place->ifname, link->ifname, sizeof(place->ifname));
     place->mtu = link->mtu;
     rc = hang(child, place, link, reply, made);

@@ -68,7 +68,7 @@ static int enter(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
 
     if (rc < 0)
         return refuse(id, rc, why, "%s", reason);
-    if (!has_address(&slot->address))
+    if (slot->has_chip || !has_address(&slot->address))
         return 0;
     rc = nets_give_address(nets, id, &slot->address, why);
     return rc == -ENODEV ? 0 : rc; /* the interface is given it when it comes */
@@ -119,14 +119,17 @@ static struct keeper_link link_of(const struct nets *nets, enum adapter_id id)
     struct keeper_link link = { .end = slot->binding == BINDING_LAB    ? KEEPER_END_LAB
                                        : slot->binding == BINDING_VETH ? KEEPER_END_HOST
                                                                        : KEEPER_END_TAP,
-                                .address = slot->address,
                                 .mtu = slot->mtu,
                                 .is_unplugged = slot->starts_down,
-                                .is_split = slot->binding == BINDING_VETH && slot->expects_rules };
+                                .is_split = slot->binding == BINDING_VETH && slot->expects_rules,
+                                .is_bare = slot->has_chip };
 
     (void)snprintf(link.ifname, sizeof(link.ifname), "%s", adapter_name(id));
     memcpy(link.peer, slot->peer, sizeof(link.peer));
     memcpy(link.bridge, slot->bridge, sizeof(link.bridge));
+    if (slot->has_chip) /* which has the address, and the MAC */
+        return link;
+    link.address = slot->address;
     memcpy(link.mac, slot->mac, sizeof(link.mac));
     if (slot->binding == BINDING_LAB)
         complete_lab_address(nets, id, &link.address);
@@ -285,7 +288,10 @@ static void on_keeper_gone(struct loop_fd *source, uint32_t events)
         if (link->keeper != watch->keeper)
             continue;
         link->is_lost = true;
-        posix_hold_link(link->adapter, true);
+        if (link->chip)
+            nets_chip_look(link->chip);
+        else
+            posix_hold_link(link->adapter, true);
         log_say(&nets->device->log, "%s: its network is gone: the process that held it has ended",
                 adapter_name((enum adapter_id)id));
     }
@@ -399,6 +405,22 @@ static int watch_leg(struct net_link *link, struct loop *loop)
     return rc;
 }
 
+static int plug_chip(struct nets *nets, enum adapter_id id)
+{
+    struct net_link *link = &nets->net_links[id];
+    struct device *device = nets->device;
+    int rc = nets_chip_plug(nets, id);
+
+    if (rc == 0)
+        rc =
+            link->tap_fds[0] >= 0 ? lay_cable(link, &device->loop) : watch_leg(link, &device->loop);
+    if (rc == 0 && link->keeper)
+        rc = watch_keeper(nets, link->keeper);
+    if (*link->peer)
+        log_say(&device->log, "%s: the other end of its cable is %s", adapter_name(id), link->peer);
+    return rc;
+}
+
 static int plug(struct nets *nets, enum adapter_id id, const struct adapter_info *host)
 {
     const struct board_slot *slot = &nets->board->slots[id];
@@ -467,7 +489,8 @@ int nets_plug(struct nets *nets, struct device *device, const struct board *boar
     for (int id = 0; id < ADAPTER_COUNT; id++) {
         if (board->slots[id].binding == BINDING_OFF)
             continue;
-        rc = plug(nets, (enum adapter_id)id, host);
+        rc = board->slots[id].has_chip ? plug_chip(nets, (enum adapter_id)id)
+                                       : plug(nets, (enum adapter_id)id, host);
         if (rc < 0)
             return refuse((enum adapter_id)id, rc, why, "its link can't be watched: %s",
                           strerror(-rc));
@@ -493,7 +516,11 @@ void nets_unplug(struct nets *nets)
             netlink_close(nets->net_links[id].leg);
         nets->net_links[id].leg = NULL;
         nets->net_links[id].adapter = NULL;
+        nets->net_links[id].chip = NULL;
     }
+    if (nets->chip)
+        nets_chip_unplug(nets->chip);
+    nets->chip = NULL;
 }
 
 /* ---- for a DHCP client --------------------------------------------------------------------------- */

@@ -19,11 +19,13 @@
 
 struct adapter;
 struct adapter_info;
+struct bench;
 struct device;
 struct dhcp;
 struct dhcpd;
 struct keeper;
 struct netlink;
+struct nets_chip;
 struct tap_cable;
 
 /* One adapter's. */
@@ -37,6 +39,7 @@ struct net_link {
     bool is_asleep;        /* a radio that nobody has touched, and that is off at first */
 
     struct adapter *adapter; /* below what stands on it; NULL: the board has none */
+    struct nets_chip *chip;  /* that stands on it, and no kernel's stack; NULL: none */
     enum addressing addressing;
     struct board_address address; /* that it was given */
     int ifindex;                  /* of what it was given to; 0: nothing was */
@@ -70,8 +73,9 @@ struct nets {
     struct net_link net_links[ADAPTER_COUNT];
     struct keeper_watch watches[ADAPTER_COUNT + 1];
     const struct board *board;
-    bool follows_host_dns; /* the host's name servers are known from /etc/resolv.conf */
-    struct device *device; /* that it was plugged into */
+    bool follows_host_dns;  /* the host's name servers are known from /etc/resolv.conf */
+    struct device *device;  /* that it was plugged into */
+    struct nets_chip *chip; /* the board's W5500; NULL: it has none */
 
     /* Of an adapter: it has another interface of the same name, perhaps. NULL: nobody asks. */
     void (*interface_changed)(void *ctx, enum adapter_id id);
@@ -92,6 +96,9 @@ struct keeper *nets_lab(const struct nets *nets);
 /* Put the board's adapters into @device. @host is what those on the host's network show. */
 int nets_plug(struct nets *nets, struct device *device, const struct board *board,
               const struct adapter_info *host, char why[NETS_WHY_MAX]);
+
+/* The bench on which the board's W5500 lies, once it is plugged; NULL: it has none. */
+struct bench *nets_bench(const struct nets *nets);
 
 /* Before the device is closed. */
 void nets_unplug(struct nets *nets);

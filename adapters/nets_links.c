@@ -14,7 +14,7 @@ static struct net_link *link_at(struct nets *nets, enum adapter_id id)
 {
     struct net_link *link = &nets->net_links[id];
 
-    return link->adapter ? link : NULL;
+    return link->adapter || link->chip ? link : NULL;
 }
 
 /* Is it on, and the cable in? */
@@ -49,10 +49,13 @@ static int apply(struct net_link *link)
         rc = tap_cable_plug(link->cable, is_up);
     else if (link->is_made)
         rc = keeper_set_link(link->keeper, link->place, is_up);
-    else
+    else if (!link->chip)
         posix_hold_link(link->adapter, !is_up);
     nets_follow_leg(link);
-    posix_look_at_link(link->adapter);
+    if (link->chip)
+        nets_chip_look(link->chip);
+    else
+        posix_look_at_link(link->adapter);
     return rc;
 }
 

@@ -1,4 +1,4 @@
-/* Included by nets.c, nets_links.c and nets_dhcp.c only. */
+/* Included by nets.c, nets_chip.c, nets_dhcp.c and nets_links.c only. */
 #pragma once
 
 #include "adapters/nets.h"
@@ -38,3 +38,12 @@ bool net_link_is_ours(const struct net_link *link);
 /* Give the adapter's interface what the board says, where it is known now. 0 or -errno. */
 int nets_give_address(struct nets *nets, enum adapter_id id, const struct board_address *address,
                       char why[NETS_WHY_MAX]);
+
+/* ---- a link on which a W5500 stands ---------------------------------------------------------------- */
+
+/* 0 or -errno; nets_chip_unplug() follows, whatever comes of it. */
+int nets_chip_plug(struct nets *nets, enum adapter_id id);
+void nets_chip_unplug(struct nets_chip *chip);
+
+/* Is its cable in, or not? */
+void nets_chip_look(struct nets_chip *chip);

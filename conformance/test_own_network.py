@@ -185,7 +185,7 @@ def test_ctl_pulls_the_cable_of_an_adapter_on_the_host(emu, controlled):
 def test_ctl_lists_its_commands(emu, controlled):
     help_text = emu.ctl(controlled.ctl, "help").stdout
     assert re.findall(r"^(\w+)", help_text, re.M) == ["adapters", "capture", "gpio", "help", "impair",
-                                                      "link", "peer"]
+                                                      "link", "peer", "w5500"]
 
 
 @pytest.mark.parametrize("words, why", [

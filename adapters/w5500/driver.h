@@ -33,6 +33,7 @@ struct driver_config {
     struct log *log;
     struct trace *trace;
     struct msgq *msgs;               /* for W5500_IND */
+    struct endpoint wish;            /* what DHCP is asked for at first; IP_FAMILY_NONE: nothing */
     const struct board_slot *slot;   /* addressing, address, mac, dns; not owned */
     const struct board_chip *wiring; /* not owned */
 };

@@ -1,0 +1,112 @@
+/* The W5500 of a board, on its adapter's link. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "adapters/keeper.h"
+#include "adapters/netlink.h"
+#include "adapters/nets_priv.h"
+#include "adapters/w5500/bench.h"
+#include "emu/device.h"
+#include "emu/util.h"
+
+struct nets_chip {
+    struct nets *nets;
+    enum adapter_id id;
+    struct bench *bench;
+    struct netlink *watch; /* of the interface that its cable is */
+};
+
+static int open_there(void *ctx, int domain, int type, int protocol)
+{
+    const struct nets_chip *chip = ctx;
+
+    return nets_socket(chip->nets, chip->id, domain, type, protocol);
+}
+
+/* The cable is in while the interface has a carrier and nobody has pulled it. */
+void nets_chip_look(struct nets_chip *chip)
+{
+    const struct net_link *link = &chip->nets->net_links[chip->id];
+    struct adapter_info unused = { 0 };
+    struct netlink_state state;
+
+    netlink_read(chip->watch, &state, &unused);
+    bench_set_cable(chip->bench, state.has_carrier && !link->is_unplugged && !link->is_lost);
+}
+
+static void on_change(void *ctx)
+{
+    struct nets_chip *chip = ctx;
+
+    nets_chip_look(chip);
+    if (chip->nets->interface_changed)
+        chip->nets->interface_changed(chip->nets->interface_changed_ctx, chip->id);
+}
+
+static struct bench_options options_of(const struct board_chip *board)
+{
+    struct bench_options options = { .timing = board->is_accurate ? W5500_TIMING_ACCURATE
+                                                                  : W5500_TIMING_FAST,
+                                     .scale_percent = board->scale_percent,
+                                     .gap_ns = board->gap_ns };
+
+    for (size_t i = 0; i < board->quirks_count; i++)
+        (void)w5500_quirk_set(&options.quirks, board->quirks[i], true);
+    return options;
+}
+
+/* 0 or -errno. */
+static int connect_cable(struct nets_chip *chip)
+{
+    struct netlink_config watch = { .loop = &chip->nets->device->loop,
+                                    .open = open_there,
+                                    .open_ctx = chip,
+                                    .changed = on_change,
+                                    .changed_ctx = chip };
+    struct nets_end end;
+    int rc = end.fd = open_there(chip, AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (rc < 0)
+        return rc;
+    (void)snprintf(end.ifname, sizeof(end.ifname), "%s", nets_ifname(chip->nets, chip->id));
+    memcpy(watch.ifname, end.ifname, sizeof(watch.ifname));
+    rc = bench_connect(chip->bench, &end);
+    if (rc == 0)
+        rc = netlink_open(&chip->watch, &watch);
+    if (rc == 0)
+        nets_chip_look(chip);
+    return rc;
+}
+
+int nets_chip_plug(struct nets *nets, enum adapter_id id)
+{
+    struct device *device = nets->device;
+    struct nets_chip *chip = xcalloc(1, sizeof(*chip));
+
+    chip->nets = nets;
+    chip->id = id;
+    chip->bench = bench_new(&(struct bench_config){ .loop = &device->loop,
+                                                    .timers = &device->timers,
+                                                    .clock = &device->clock,
+                                                    .rng = &device->rng,
+                                                    .log = &device->log,
+                                                    .options = options_of(&nets->board->chip) });
+    nets->net_links[id].chip = chip;
+    nets->chip = chip;
+    return connect_cable(chip);
+}
+
+void nets_chip_unplug(struct nets_chip *chip)
+{
+    if (chip->watch)
+        netlink_close(chip->watch);
+    bench_free(chip->bench);
+    free(chip);
+}
+
+struct bench *nets_bench(const struct nets *nets)
+{
+    return nets->chip ? nets->chip->bench : NULL;
+}
