@@ -16,7 +16,7 @@
 #include "emu/board.h"
 #include "emu/util.h"
 
-#define RING_LEN     (32 * 1024 * 1024) /* at 1 Gbit/s some 180 ms, in which the script may work */
+#define RING_LEN     (16 * 1024 * 1024) /* at 1 Gbit/s some 90 ms, in which the script may run */
 #define BLOCK_LEN    (64 * 1024)
 #define SLOT_LEN_MIN 2048
 #define SLOT_EXTRA   256 /* what the kernel puts before a frame, and Ethernet's header */
@@ -143,6 +143,7 @@ static bool next_of_ring(struct frame_io *io, struct frame_in *in)
         if (!(status & TP_STATUS_USER))
             return false;
         io->has_frame = true;
+        io->has_lost |= (status & TP_STATUS_LOSING) != 0;
         /* larger than the MTU that the link had: nobody else would take it either */
         if (header->tp_snaplen == header->tp_len && header->tp_snaplen >= MACS_LEN &&
             header->tp_snaplen + TAG_LEN <= io->frame_len_max)

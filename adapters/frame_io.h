@@ -18,6 +18,7 @@ struct frame_io {
     int fd;
     bool is_tap;
     bool is_gone;         /* the device was removed */
+    bool has_lost;        /* the ring was full when a frame came */
     size_t frame_len_max; /* of what is sent */
     uint8_t *ring;        /* NULL: none */
     size_t slot_len, slots_count, slot;

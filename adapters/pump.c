@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "adapters/frame_io.h"
@@ -18,16 +19,23 @@
 #include "emu/util.h"
 #include "emu/vclock.h"
 
-#define READS_MAX   256 /* frames of one end in a turn */
-#define SPARE_MAX   4096
-#define BITS_A_BYTE 8
+#define READS_MAX     256  /* frames of one end in a turn */
+#define PLACE_LEN     2048 /* of a packet in the pool */
+#define SMALL_CAP     (PLACE_LEN - sizeof(struct pump_packet))
+#define POOL_LEN      (4 * 1024 * 1024) /* at 1 Gbit/s some 20 ms */
+#define HUGE_PAGE_LEN (2 * 1024 * 1024)
+#define SPARE_MAX     8192
+#define WINDOW_US     1000 /* in which is counted how many come */
+#define BUSY_COUNT    8    /* so many in a window are many */
+#define PACE_US       200  /* what came in so much time is handled together then */
+#define BITS_A_BYTE   8
 
 /* A frame on its way. */
 struct pump_packet {
     struct impair_item item;
-    bool is_twice;
+    bool is_twice, is_pooled;
     struct pump_packet *next; /* of @spare */
-    size_t len;
+    size_t len, cap;
     uint8_t data[];
 };
 
@@ -47,20 +55,29 @@ struct pump {
     struct pump_end ends[IMPAIR_DIRECTIONS]; /* by direction */
     struct timer timer;
     struct impair_flows flows;
+    uint8_t *pool; /* the first of @spare */
     struct pump_packet *spare;
-    size_t spare_count, packet_cap;
-    bool has_said_full;
+    size_t spare_count;
+    uint64_t window_us; /* when it began */
+    unsigned window_count;
+    bool is_paced; /* woken by the timer alone */
+    bool has_said_full, has_said_slow;
 };
 static_assert(NETS_ENDS == IMPAIR_DIRECTIONS, "the link's end comes first, as up does");
 
 /* ---- frames on their way -------------------------------------------------------------------- */
 
-static struct pump_packet *packet_new(struct pump *pump)
+/* Of @len bytes, or for fewer. */
+static struct pump_packet *packet_new(struct pump *pump, size_t len)
 {
     struct pump_packet *packet = pump->spare;
 
-    if (!packet)
-        return xcalloc(1, sizeof(*packet) + pump->packet_cap);
+    if (!packet || len > SMALL_CAP) {
+        len = len > SMALL_CAP ? len : SMALL_CAP;
+        packet = xcalloc(1, sizeof(*packet) + len);
+        packet->cap = len;
+        return packet;
+    }
     pump->spare = packet->next;
     pump->spare_count--;
     packet->is_twice = false;
@@ -69,13 +86,31 @@ static struct pump_packet *packet_new(struct pump *pump)
 
 static void packet_free(struct pump *pump, struct pump_packet *packet)
 {
-    if (pump->spare_count == SPARE_MAX) {
+    if (packet->cap != SMALL_CAP || (pump->spare_count >= SPARE_MAX && !packet->is_pooled)) {
         free(packet);
         return;
     }
     packet->next = pump->spare;
     pump->spare = packet;
     pump->spare_count++;
+}
+
+/*
+ * Memory that is touched for the first time costs more than a frame does, above all in a virtual
+ * machine: so some is there before the first frame comes.
+ */
+static void fill_pool(struct pump *pump)
+{
+    pump->pool = aligned_alloc(HUGE_PAGE_LEN, POOL_LEN);
+    if (!pump->pool)
+        return;
+    (void)madvise(pump->pool, POOL_LEN, MADV_HUGEPAGE);
+    for (size_t at = 0; at < POOL_LEN; at += PLACE_LEN) {
+        struct pump_packet *packet = (struct pump_packet *)(void *)(pump->pool + at);
+
+        *packet = (struct pump_packet){ .cap = SMALL_CAP, .is_pooled = true };
+        packet_free(pump, packet);
+    }
 }
 
 static struct pump_end *other_end(const struct pump_end *end)
@@ -187,10 +222,10 @@ static void describe(struct pump_end *end, const struct frame *frame, struct imp
 static void pass(struct pump_end *end, const uint8_t *bytes, size_t len,
                  const struct impair_verdict *verdict)
 {
-    struct pump_packet *packet = packet_new(end->pump);
+    struct pump_packet *packet = packet_new(end->pump, len);
 
-    packet->len = len <= end->pump->packet_cap ? len : 0;
-    memcpy(packet->data, bytes, packet->len);
+    packet->len = len;
+    memcpy(packet->data, bytes, len);
     packet->is_twice = verdict->is_twice;
     put(end, packet, verdict->at_us, verdict->is_late);
 }
@@ -206,13 +241,11 @@ static void pass_corrupt(struct pump_end *end, const struct frame *frame,
                          const struct impair_verdict *verdict)
 {
     size_t len = frame->ip_at + frame->ip_len;
-    struct pump_packet *packet = packet_new(end->pump);
+    struct pump_packet *packet = packet_new(end->pump, len);
 
-    packet->len = len <= end->pump->packet_cap ? len : 0;
-    if (packet->len) {
-        memcpy(packet->data, frame->bytes, len);
-        turn_bit(packet->data, frame, verdict->corrupt_bit);
-    }
+    packet->len = len;
+    memcpy(packet->data, frame->bytes, len);
+    turn_bit(packet->data, frame, verdict->corrupt_bit);
     packet->is_twice = verdict->is_twice;
     put(end, packet, verdict->at_us, verdict->is_late);
 }
@@ -221,27 +254,26 @@ static void pass_corrupt(struct pump_end *end, const struct frame *frame,
 static void reset(struct pump_end *end, const struct frame *frame,
                   const struct impair_verdict *verdict)
 {
-    struct pump_packet *on = packet_new(end->pump), *back = packet_new(end->pump);
-    size_t cap = end->pump->packet_cap;
+    struct pump_packet *on = packet_new(end->pump, 0), *back = packet_new(end->pump, 0);
 
     if (verdict->keep_len) {
-        struct pump_packet *cut = packet_new(end->pump);
+        struct pump_packet *cut = packet_new(end->pump, frame->data_at + verdict->keep_len);
 
-        cut->len = frame_write_cut(frame, verdict->keep_len, cut->data, cap);
+        cut->len = frame_write_cut(frame, verdict->keep_len, cut->data, cut->cap);
         put(end, cut, verdict->at_us, false);
     }
-    on->len = frame_write_reset_on(frame, verdict->keep_len, on->data, cap);
+    on->len = frame_write_reset_on(frame, verdict->keep_len, on->data, on->cap);
     put(end, on, verdict->at_us, false);
-    back->len = frame_write_reset_back(frame, back->data, cap);
+    back->len = frame_write_reset_back(frame, back->data, back->cap);
     put(other_end(end), back, verdict->at_us, false);
 }
 
 static void tell_too_big(struct pump_end *end, const struct frame *frame,
                          const struct impair_verdict *verdict, uint64_t at_us)
 {
-    struct pump_packet *told = packet_new(end->pump);
+    struct pump_packet *told = packet_new(end->pump, 0);
 
-    told->len = frame_write_too_big(frame, verdict->rule->mtu, told->data, end->pump->packet_cap);
+    told->len = frame_write_too_big(frame, verdict->rule->mtu, told->data, told->cap);
     put(other_end(end), told, at_us, false);
 }
 
@@ -322,19 +354,65 @@ static bool read_frames(struct pump_end *end)
         if (!frame_io_next(&end->io, &in))
             return false;
         take(end, in.bytes, in.len, arrival_us(end, &in));
+        end->pump->window_count++;
     }
     return true;
 }
 
-static void start_timer(struct pump *pump, bool is_now)
+static void tell_slow(struct pump *pump, const struct pump_end *end)
 {
-    uint64_t due_us = is_now ? 0 : UINT64_MAX;
+    if (!end->io.has_lost || pump->has_said_slow)
+        return;
+    pump->has_said_slow = true;
+    log_say(pump->config.log, "%s: too many frames came while the script ran: some are lost",
+            adapter_name((enum adapter_id)pump->config.adapter->id));
+}
+
+/*
+ * To wake for each of many frames costs more than to carry them. So while many come the loop is not
+ * told of them: they are looked for every PACE_US. When each came the kernel has stamped on it.
+ */
+static void pace(struct pump *pump)
+{
+    uint64_t now_us = pump->config.clock->now_us;
+    uint64_t windows = (now_us - pump->window_us) / WINDOW_US;
+    bool is_busy = pump->window_count >= windows * BUSY_COUNT;
+
+    if (!windows)
+        return;
+    pump->window_us = now_us;
+    pump->window_count = 0;
+    if (is_busy == pump->is_paced)
+        return;
+    for (int i = 0; i < IMPAIR_DIRECTIONS; i++) {
+        struct pump_end *end = &pump->ends[i];
+
+        if (is_busy)
+            loop_remove(pump->config.loop, &end->source);
+        else if (loop_add(pump->config.loop, &end->source, EPOLLIN) < 0)
+            return; /* the timer goes on */
+    }
+    pump->is_paced = is_busy;
+}
+
+static uint64_t next_due_us(const struct pump *pump)
+{
+    uint64_t due_us = UINT64_MAX;
 
     for (int i = 0; i < IMPAIR_DIRECTIONS; i++) {
         uint64_t next_us = impair_line_next_us(&pump->ends[i].line);
 
         due_us = next_us < due_us ? next_us : due_us;
     }
+    return due_us;
+}
+
+static void start_timer(struct pump *pump, bool is_now)
+{
+    uint64_t due_us = is_now           ? 0
+                      : pump->is_paced ? pump->config.clock->now_us + PACE_US
+                                       : next_due_us(pump);
+
     if (due_us == UINT64_MAX)
         timer_stop(pump->config.timers, &pump->timer);
     else
@@ -346,12 +424,15 @@ static void work(struct pump *pump)
     uint64_t now_us = pump->config.clock->now_us;
     bool has_more = false;
 
-    for (int i = 0; i < IMPAIR_DIRECTIONS; i++)
+    for (int i = 0; i < IMPAIR_DIRECTIONS; i++) {
         has_more |= read_frames(&pump->ends[i]);
+        tell_slow(pump, &pump->ends[i]);
+    }
     for (int i = 0; i < IMPAIR_DIRECTIONS; i++) {
         while (send_due(&pump->ends[i], now_us))
             ;
     }
+    pace(pump);
     start_timer(pump, has_more);
 }
 
@@ -379,8 +460,6 @@ static int open_end(struct pump_end *end, const struct nets_end *given)
 
     if (rc == 0)
         rc = loop_add(end->pump->config.loop, &end->source, EPOLLIN);
-    if (rc == 0 && end->io.frame_len_max > end->pump->packet_cap)
-        end->pump->packet_cap = end->io.frame_len_max;
     return rc;
 }
 
@@ -392,6 +471,7 @@ int pump_open(struct pump **out, const struct pump_config *config)
     pump->config = *config;
     timer_init(&pump->timer, on_timer);
     impair_flows_init(&pump->flows);
+    fill_pool(pump);
     for (unsigned i = 0; i < IMPAIR_DIRECTIONS; i++) {
         struct pump_end *end = &pump->ends[i];
 
@@ -431,8 +511,10 @@ void pump_close(struct pump *pump)
         struct pump_packet *packet = pump->spare;
 
         pump->spare = packet->next;
-        free(packet);
+        if (!packet->is_pooled)
+            free(packet);
     }
+    free(pump->pool);
     impair_flows_fini(&pump->flows);
     free(pump);
 }

@@ -195,7 +195,7 @@ def exchange(emu, cable, rule):
     """400 kB each way over TCP, the peer's in one piece, which its kernel hands down in frames
     larger than the MTU."""
     server = cable.netns.peers.tcp_server(host="0.0.0.0", port=7002)
-    with cable.start(emu, UPLOAD, "--impair", rule) as run:
+    with cable.start(emu, UPLOAD, "--seed", 1, "--impair", rule) as run:
         peer = server.accept()
         peer.send(b"go")
         assert peer.recv_exactly(400_000) == b"x" * 400_000

@@ -22,27 +22,26 @@ static bool is_before(const struct impair_item *a, const struct impair_item *b)
     return a->at_us < b->at_us || (a->at_us == b->at_us && a->seq < b->seq);
 }
 
-static void push(struct impair_line *line, struct impair_item *item)
+static void push_heap(struct impair_line *line, struct impair_item *item)
 {
-    size_t at = line->count++;
+    size_t at = line->heap_count++;
 
-    if (line->count > line->cap) {
+    if (line->heap_count > line->cap) {
         line->cap = line->cap ? line->cap * 2 : CAP_MIN;
         line->heap = xrealloc(line->heap, line->cap * sizeof(struct impair_item *));
     }
-    item->seq = line->seq++;
     for (; at && is_before(item, line->heap[(at - 1) / 2]); at = (at - 1) / 2)
         line->heap[at] = line->heap[(at - 1) / 2];
     line->heap[at] = item;
 }
 
-static struct impair_item *pop(struct impair_line *line)
+static struct impair_item *pop_heap(struct impair_line *line)
 {
-    struct impair_item *first = line->heap[0], *last = line->heap[--line->count];
+    struct impair_item *first = line->heap[0], *last = line->heap[--line->heap_count];
     size_t at = 0, child;
 
-    while ((child = 2 * at + 1) < line->count) {
-        if (child + 1 < line->count && is_before(line->heap[child + 1], line->heap[child]))
+    while ((child = 2 * at + 1) < line->heap_count) {
+        if (child + 1 < line->heap_count && is_before(line->heap[child + 1], line->heap[child]))
             child++;
         if (!is_before(line->heap[child], last))
             break;
@@ -50,6 +49,44 @@ static struct impair_item *pop(struct impair_line *line)
         at = child;
     }
     line->heap[at] = last;
+    return first;
+}
+
+/* A constant delay keeps the order: then nothing is sorted. */
+static void push(struct impair_line *line, struct impair_item *item)
+{
+    line->count++;
+    item->seq = line->seq++;
+    item->next = NULL;
+    if (line->last && item->at_us < line->last->at_us) {
+        push_heap(line, item);
+        return;
+    }
+    if (line->last)
+        line->last->next = item;
+    else
+        line->first = item;
+    line->last = item;
+}
+
+/* NULL: none is there. */
+static struct impair_item *front(const struct impair_line *line)
+{
+    if (!line->heap_count)
+        return line->first;
+    return line->first && is_before(line->first, line->heap[0]) ? line->first : line->heap[0];
+}
+
+static struct impair_item *pop(struct impair_line *line)
+{
+    struct impair_item *first = line->first;
+
+    line->count--;
+    if (front(line) != first)
+        return pop_heap(line);
+    line->first = first->next;
+    if (!line->first)
+        line->last = NULL;
     return first;
 }
 
@@ -83,14 +120,18 @@ static uint64_t late_us(const struct impair_line *line)
 
 struct impair_item *impair_line_take(struct impair_line *line, uint64_t now_us)
 {
+    const struct impair_item *first;
+
     if (late_us(line) <= now_us)
         release_late(line, late_us(line));
-    return line->count && line->heap[0]->at_us <= now_us ? pop(line) : NULL;
+    first = front(line);
+    return first && first->at_us <= now_us ? pop(line) : NULL;
 }
 
 uint64_t impair_line_next_us(const struct impair_line *line)
 {
-    uint64_t next_us = line->count ? line->heap[0]->at_us : UINT64_MAX;
+    const struct impair_item *first = front(line);
+    uint64_t next_us = first ? first->at_us : UINT64_MAX;
 
     return next_us < late_us(line) ? next_us : late_us(line);
 }

@@ -14,13 +14,16 @@
 /* Embed. */
 struct impair_item {
     uint64_t at_us, seq;
+    struct impair_item *next;
 };
 
 struct impair_line {
-    struct impair_item **heap;
-    size_t count, cap;
+    struct impair_item *first, *last; /* in order: most come so */
+    struct impair_item **heap;        /* the others */
+    size_t heap_count, cap;           /* of those */
+    size_t count;                     /* of all but the late one */
     uint64_t seq;
-    struct impair_item *late; /* NULL: none is held back; not in @heap */
+    struct impair_item *late; /* NULL: none is held back; in neither */
 };
 
 void impair_line_init(struct impair_line *line);

@@ -51,6 +51,29 @@ static void many_leave_by_time_and_those_of_one_time_as_they_came(void **state)
     impair_line_fini(&line);
 }
 
+static void one_that_overtakes_others_leaves_in_front_of_them(void **state)
+{
+    struct impair_item slow[2], fast[2];
+    struct impair_line line;
+
+    (void)state;
+    impair_line_init(&line);
+    impair_line_put(&line, &slow[0], 100, false);
+    impair_line_put(&line, &fast[0], 50, false);
+    impair_line_put(&line, &slow[1], 100, false);
+    impair_line_put(&line, &fast[1], 60, false);
+    assert_true(impair_line_next_us(&line) == 50);
+    assert_ptr_equal(impair_line_take(&line, 55), &fast[0]);
+    assert_null(impair_line_take(&line, 55));
+    assert_ptr_equal(impair_line_take(&line, 100), &fast[1]);
+    assert_ptr_equal(impair_line_take(&line, 100), &slow[0]);
+    impair_line_put(&line, &fast[0], 100, false); /* it came after the other of that time */
+    assert_ptr_equal(impair_line_take(&line, 100), &slow[1]);
+    assert_ptr_equal(impair_line_take(&line, 100), &fast[0]);
+    assert_true(impair_line_next_us(&line) == UINT64_MAX);
+    impair_line_fini(&line);
+}
+
 static void a_late_one_leaves_after_the_next(void **state)
 {
     struct impair_item late, next, third;
@@ -102,6 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_leaves_before_its_time),
         cmocka_unit_test(many_leave_by_time_and_those_of_one_time_as_they_came),
+        cmocka_unit_test(one_that_overtakes_others_leaves_in_front_of_them),
         cmocka_unit_test(a_late_one_leaves_after_the_next),
         cmocka_unit_test(of_two_late_ones_the_second_goes_first),
         cmocka_unit_test(a_late_one_does_not_wait_for_ever),
