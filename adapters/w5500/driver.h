@@ -26,7 +26,7 @@ struct trace;
 struct vclock;
 
 struct driver_config {
-    struct bench *bench; /* whose master it becomes. Not owned; outlives it */
+    struct bench *bench; /* whose master it becomes; the driver's from now on */
     struct timers *timers;
     struct vclock *clock;
     struct rng *rng;
@@ -38,7 +38,7 @@ struct driver_config {
     const struct board_chip *wiring; /* not owned */
 };
 
-/* Freed by ops->free(). */
+/* Freed by ops->free(), and the bench with it. */
 struct adapter *driver_new(const struct driver_config *config);
 
 /* Begin without being told by a script: what the board says of addresses is the configuration. */
