@@ -18,6 +18,8 @@ struct bench {
     struct timer settle; /* what the chip has said in a call of the master's is passed on */
     bool is_settling;    /* it is being passed on */
     unsigned told_pins;  /* that the master knows of */
+    bool is_observed;    /* bytes are clocked that observers are told of afterwards, */
+    bool has_pins;       /* and these then */
 
     struct cable *cable; /* NULL: none */
     uint8_t frames[CABLE_BATCH_MAX][W5500_FRAME_MAX];
@@ -52,18 +54,26 @@ static void on_send(void *ctx, const uint8_t *frame, size_t len)
     settle_soon(bench);
 }
 
-static void on_pins(void *ctx)
+static void tell_pins(struct bench *bench)
 {
-    struct bench *bench = ctx;
-    unsigned pins;
+    unsigned pins = w5500_pins(bench->chip);
 
-    if (!bench->chip) /* it is being made */
-        return;
-    pins = w5500_pins(bench->chip);
+    bench->has_pins = false;
     for (struct bench_observer *observer = bench->observers; observer; observer = observer->next) {
         if (observer->pins)
             observer->pins(observer, pins);
     }
+}
+
+static void on_pins(void *ctx)
+{
+    struct bench *bench = ctx;
+
+    if (!bench->chip) /* it is being made */
+        return;
+    bench->has_pins = true;
+    if (!bench->is_observed)
+        tell_pins(bench);
     settle_soon(bench);
 }
 
@@ -206,12 +216,16 @@ static void transfer_observed(struct bench *bench, const uint8_t *mosi, uint8_t 
 
         if (mosi)
             memcpy(out, mosi, part);
+        bench->is_observed = true;
         w5500_transfer(bench->chip, out, in, part);
+        bench->is_observed = false;
         for (struct bench_observer *observer = bench->observers; observer;
              observer = observer->next) {
             if (observer->transfer)
                 observer->transfer(observer, out, in, part);
         }
+        if (bench->has_pins)
+            tell_pins(bench);
         if (miso)
             memcpy(miso, in, part);
         mosi = mosi ? mosi + part : NULL;

@@ -97,8 +97,8 @@ struct bench_observer {
     void (*transfer)(struct bench_observer *observer, const uint8_t *mosi, const uint8_t *miso,
                      size_t len); /* both there, after the chip has answered */
     void (*access)(struct bench_observer *observer, const struct w5500_access *access);
-    void (*pins)(struct bench_observer *observer, unsigned levels);
-    struct bench_observer *next; /* the bench's */
+    void (*pins)(struct bench_observer *observer, unsigned levels); /* after @transfer */
+    struct bench_observer *next;                                    /* the bench's */
 };
 
 void bench_observe(struct bench *bench, struct bench_observer *observer);

@@ -244,6 +244,11 @@ void w5500_set_clock(struct w5500 *chip, unsigned hz)
     chip->spi.hz = hz ? hz : W5500_SPI_HZ;
 }
 
+unsigned w5500_clock(const struct w5500 *chip)
+{
+    return chip->spi.hz;
+}
+
 uint64_t w5500_ready_us(const struct w5500 *chip)
 {
     return (chip->spi.time_ns + NS_PER_US - 1) / NS_PER_US;

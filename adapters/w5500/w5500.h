@@ -109,6 +109,7 @@ void w5500_transfer(struct w5500 *chip, const uint8_t *mosi, uint8_t *miso, size
 /* SPI clock, in accurate timing; W5500_SPI_HZ before it is set. */
 #define W5500_SPI_HZ 33300000
 void w5500_set_clock(struct w5500 *chip, unsigned hz);
+unsigned w5500_clock(const struct w5500 *chip);
 
 /* When the bytes clocked so far are over; now, or before it, in fast timing. Who drives SPI waits. */
 uint64_t w5500_ready_us(const struct w5500 *chip);
