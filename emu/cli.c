@@ -102,6 +102,13 @@ static const char *set_capture(struct cli *cli, const char *value, char why[WHY_
     return *value ? NULL : "it takes a file's name";
 }
 
+static const char *set_trace_spi(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    (void)why;
+    cli->trace_spi = value;
+    return *value ? NULL : "it takes a file's name";
+}
+
 static const char *set_color(struct cli *cli, const char *value, char why[WHY_MAX])
 {
     static const struct choice choices[] = { { "auto", CLI_COLOR_AUTO },
@@ -564,6 +571,11 @@ static const struct option_row rows[] = {
       "the newest TLS that is spoken: 1.2, as modules do\n"
       "(default), or 1.3",
       set_tls_max },
+    { 0, "trace-spi", "FILE",
+      "write what goes over the W5500's SPI bus to a VCD file, for\n"
+      "GTKWave or PulseView: its wires bit by bit, and the accesses\n"
+      "to registers by name",
+      set_trace_spi },
     { 0, "uart", "PORT=WIRING",
       "wire a serial port (0, 1, 2, 3 or usb) to pty, stdio, or a\n"
       "terminal or pipe with a / in its path, or off: there is none.\n"

@@ -10,7 +10,7 @@ const struct exit_code_row exit_code_rows[] = {
     { EXIT_CODE_SYNTAX, "the script is not Lua: a syntax error" },
     { EXIT_CODE_SCENARIO, "the scenario failed" },
     { EXIT_CODE_TIMEOUT, "--timeout was over" },
-    { EXIT_CODE_LOG, "the log, the trace or the capture could not be written" },
+    { EXIT_CODE_LOG, "the log, a trace or the capture could not be written" },
     { EXIT_CODE_INTERRUPTED, "interrupted (Ctrl-C)" },
     { EXIT_CODE_TERMINATED, "terminated (SIGTERM)" },
 };

@@ -23,6 +23,8 @@
 #include "adapters/terminal.h"
 #include "adapters/tiers.h"
 #include "adapters/uplink.h"
+#include "adapters/w5500/bench.h"
+#include "adapters/w5500/vcd.h"
 #include "emu/cli.h"
 #include "emu/device.h"
 #include "emu/exit_code.h"
@@ -274,6 +276,7 @@ struct surroundings {
     struct lab *lab; /* NULL: none */
     struct impairment *impairment;
     struct capture *capture;     /* NULL: none */
+    struct vcd *vcd;             /* NULL: none */
     struct ctl *ctl;             /* NULL: none */
     struct terminals *terminals; /* NULL: none */
 };
@@ -334,9 +337,36 @@ static void start_capture(const struct cli *cli, const struct device *device,
     capture_start(capture);
 }
 
+/* NULL: the board has none. */
+static const struct w5500 *w5500_of(const struct nets *nets)
+{
+    const struct bench *bench = nets_bench(nets);
+
+    return bench ? bench_chip(bench) : NULL;
+}
+
+/* An enum exit_code: there is nothing to trace, which was said. */
+static int trace_spi(const struct cli *cli, struct device *device, int fd,
+                     struct surroundings *around)
+{
+    struct bench *bench = nets_bench(&around->nets);
+
+    if (!bench) {
+        log_say(&device->log, "--trace-spi: this board has no W5500");
+        return EXIT_CODE_USAGE;
+    }
+    around->vcd = vcd_new(&(struct vcd_config){ .chip = bench_chip(bench),
+                                                .clock = &device->clock,
+                                                .log = &device->log,
+                                                .fd = fd,
+                                                .gap_ns = cli->board.chip.gap_ns });
+    bench_observe(bench, vcd_observer(around->vcd));
+    return EXIT_CODE_OK;
+}
+
 /* An enum exit_code: something can't be had, which was said. */
-static int surround(const struct cli *cli, struct device *device, struct vfs *vfs, int capture_fd,
-                    struct surroundings *around)
+static int surround(const struct cli *cli, struct device *device, struct vfs *vfs,
+                    const struct outputs *outputs, struct surroundings *around)
 {
     const struct tier_plan plan = cli_tier_plan(cli);
     struct adapter_info info;
@@ -365,13 +395,15 @@ static int surround(const struct cli *cli, struct device *device, struct vfs *vf
                      !give_files(device, around->lab, vfs)))
         return EXIT_CODE_ENVIRONMENT;
     around->nets.follows_host_dns = !cli->lab && cli->time == VCLOCK_MODE_REAL;
-    if (capture_fd >= 0)
-        prepare_capture(cli, device, capture_fd, around);
+    if (outputs->capture_fd >= 0)
+        prepare_capture(cli, device, outputs->capture_fd, around);
     if (nets_plug(&around->nets, device, &cli->board, &info, why) < 0) {
         log_say(&device->log, "%s", why);
         return EXIT_CODE_ENVIRONMENT;
     }
-    code = impair(cli, device, around);
+    code = outputs->spi_fd >= 0 ? trace_spi(cli, device, outputs->spi_fd, around) : EXIT_CODE_OK;
+    if (code == EXIT_CODE_OK)
+        code = impair(cli, device, around);
     if (code != EXIT_CODE_OK)
         return code;
     if (around->capture)
@@ -382,7 +414,8 @@ static int surround(const struct cli *cli, struct device *device, struct vfs *vf
                                             .nets = &around->nets,
                                             .impairment = around->impairment,
                                             .capture = around->capture,
-                                            .lab = around->lab };
+                                            .lab = around->lab,
+                                            .w5500 = w5500_of(&around->nets) };
     rc = cli->ctl ? ctl_open(&around->ctl, cli->ctl, &around->commander) : 0;
     if (rc < 0)
         log_say(&device->log, "--ctl %s: %s", cli->ctl, strerror(-rc));
@@ -542,7 +575,7 @@ static int run_device(const struct cli *cli, const struct outputs *outputs, stru
     }
     device.net.tls.keylog_fd = outputs->keylog_fd;
     device.net.tls.allows_1_3 = cli->allows_tls_1_3;
-    code = surround(cli, &device, vfs, outputs->capture_fd, around);
+    code = surround(cli, &device, vfs, outputs, around);
     if (code == EXIT_CODE_OK && !enter_sandbox(cli, &device, script))
         code = EXIT_CODE_ENVIRONMENT;
     if (code == EXIT_CODE_OK)
@@ -566,6 +599,8 @@ static int run_device(const struct cli *cli, const struct outputs *outputs, stru
         capture_settle(around->capture);
     device_close(&device);
     if (around->capture && capture_close(around->capture) && code == EXIT_CODE_OK)
+        code = EXIT_CODE_LOG;
+    if (around->vcd && vcd_close(around->vcd) && code == EXIT_CODE_OK)
         code = EXIT_CODE_LOG;
     return code;
 }

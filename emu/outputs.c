@@ -71,11 +71,24 @@ static int open_capture(const char *path)
     return REFUSED;
 }
 
+bool outputs_open_spi(int *fd, const char *path)
+{
+    *fd = -1;
+    if (!path)
+        return true;
+    *fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, TRACE_MODE);
+    if (*fd >= 0)
+        return true;
+    (void)fprintf(stderr, "luatos-emu: --trace-spi %s: can't write it: %s\n", path,
+                  strerror(errno));
+    return false;
+}
+
 bool outputs_open(struct outputs *outputs, const struct cli *cli)
 {
     outputs->trace_fd = open_trace(cli->json);
     outputs->keylog_fd = open_keylog(cli->keylog);
     outputs->capture_fd = open_capture(cli->capture);
     return outputs->trace_fd != REFUSED && outputs->keylog_fd != REFUSED &&
-           outputs->capture_fd != REFUSED;
+           outputs->capture_fd != REFUSED && outputs_open_spi(&outputs->spi_fd, cli->trace_spi);
 }
