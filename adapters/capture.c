@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "adapters/capture_priv.h"
+#include "adapters/w5500/regtext.h"
 #include "emu/board.h"
 #include "emu/device.h"
 #include "emu/fdio.h"
@@ -99,6 +100,7 @@ struct capture *capture_new(const struct capture_config *config)
         capture->ports[id].id = -1;
     list_init(&capture->flows);
     capture_links_init(capture);
+    capture_spi_init(capture);
     capture->observer.told = capture_comment_told;
     capture->observer.delivered = on_delivered;
     device->net.observer = &capture->observer;
@@ -187,6 +189,10 @@ void capture_start(struct capture *capture)
             continue;
         port->interface = capture->interfaces_count++;
         put_interface(capture, port);
+    }
+    if (capture->spi.chip) {
+        capture->spi.port.interface = capture->interfaces_count++;
+        capture_spi_put_interface(capture);
     }
     write_out(capture);
     capture_links_start(capture);
@@ -279,7 +285,8 @@ void capture_frame_done(struct capture_port *port, uint64_t time_ns, bool is_out
     if (key)
         frame->key = *key;
     byteq_grow(bytes, len);
-    describe_frame(frame, bytes->data + frame->at);
+    if (port != &capture->spi.port)
+        describe_frame(frame, bytes->data + frame->at);
     capture->frames_count++;
     capture_links_wake(capture);
 }
@@ -293,9 +300,16 @@ void capture_add_frame(struct capture_port *port, uint64_t time_ns, bool is_out,
 
 static void put_frame(struct capture *capture, const struct capture_frame *frame)
 {
+    const uint8_t *bytes = bytes_of(capture, frame->look)->data + frame->at;
     const char *texts[COMMENTS_MAX];
+    char access[REGTEXT_ACCESS_MAX];
     size_t count = 0;
 
+    if (frame->text_len) {
+        memcpy(access, bytes + frame->len - frame->text_len, frame->text_len);
+        access[frame->text_len] = '\0';
+        texts[count++] = access;
+    }
     for (int i = frame->first; i >= 0 && count < COMMENTS_MAX; i = capture->comments[i].next)
         texts[count++] = capture->comments[i].text;
     pcapng_put_packet(&capture->out,
@@ -303,7 +317,7 @@ static void put_frame(struct capture *capture, const struct capture_frame *frame
                           .interface = frame->port->interface,
                           .time_ns = calendar_ns(capture, frame->time_ns),
                           .direction = frame->is_out ? PCAPNG_DIRECTION_OUT : PCAPNG_DIRECTION_IN,
-                          .data = bytes_of(capture, frame->look)->data + frame->at,
+                          .data = bytes,
                           .len = frame->len,
                           .comments = texts,
                           .comments_count = count,
@@ -411,23 +425,27 @@ static void put_statistics(struct capture *capture, const struct capture_port *p
                                          });
 }
 
+static size_t describe(const struct capture_port *port, const char *name, char text[], size_t cap)
+{
+    int len = snprintf(text, cap, "%s %" PRIu64 " frames, %" PRIu64 " dropped\n", name,
+                       port->frames, port->dropped);
+
+    return len > 0 && (size_t)len < cap ? (size_t)len : 0;
+}
+
 size_t capture_describe(struct capture *capture, char text[], size_t cap)
 {
     size_t len = 0;
 
     capture_links_count_lost(capture);
-    *text = '\0';
     for (int id = 0; id < ADAPTER_COUNT; id++) {
         const struct capture_port *port = &capture->ports[id];
-        size_t room = cap - len;
-        int n;
 
-        if (port->id < 0)
-            continue;
-        n = snprintf(text + len, room, "%s %" PRIu64 " frames, %" PRIu64 " dropped\n",
-                     adapter_name((enum adapter_id)id), port->frames, port->dropped);
-        len += n > 0 && (size_t)n < room ? (size_t)n : 0;
+        if (port->id >= 0)
+            len += describe(port, adapter_name((enum adapter_id)id), text + len, cap - len);
     }
+    if (capture->spi.chip)
+        len += describe(&capture->spi.port, CAPTURE_SPI_NAME, text + len, cap - len);
     text[len] = '\0';
     return len;
 }
@@ -444,6 +462,8 @@ int capture_close(struct capture *capture)
         if (capture->has_started && capture->ports[id].id >= 0)
             put_statistics(capture, &capture->ports[id]);
     }
+    if (capture->has_started && capture->spi.chip)
+        put_statistics(capture, &capture->spi.port);
     write_out(capture);
     error = capture->error;
     if (close(capture->config.fd) < 0 && !error)

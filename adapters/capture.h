@@ -12,6 +12,12 @@
  * "netc 3 ON_LINE 0". What no frame is there for ("IP_LOSE LWIP_ETH") goes to the next one, with how
  * long ago that was, or to the statistics at the end.
  *
+ * The accesses to the registers of a board's W5500 are an interface of their own, "ETH0-SPI". Its
+ * packets are of LINKTYPE_WIRESHARK_UPPER_PDU, so that any Wireshark shows in its list what a
+ * comment says, too: "W Sn_CR[1]=CONNECT". What is written goes out, what is read comes in.
+ * The bytes on the bus, the header's three and the data, are in the tag 0xfe00 (Wireshark: exported_pdu.
+ * unknown_tag.val).
+ *
  * Times are those of the device's clock, on the calendar that it had when the capture began: they
  * never jump.
  */
@@ -25,6 +31,7 @@
 
 #define CAPTURE_MTU_MIN 576
 
+struct bench;
 struct board_slot;
 struct capture;
 struct device;
@@ -51,6 +58,12 @@ bool capture_has_frames(const struct capture *capture, enum adapter_id id);
 
 /* Capture an adapter that is registered and has no sockets yet, at socket level. */
 void capture_sockets(struct capture *capture, enum adapter_id id, const struct board_slot *slot);
+
+/*
+ * Capture the accesses to the registers of the board's W5500. The bench is freed before the capture
+ * is closed.
+ */
+void capture_spi(struct capture *capture, struct bench *bench);
 
 /* After the last adapter was given: write what the file begins with. */
 void capture_start(struct capture *capture);

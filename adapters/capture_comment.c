@@ -200,7 +200,9 @@ static int find_frame(const struct capture *capture, const struct capture_commen
 static int find_next(const struct capture *capture, const struct capture_comment *comment)
 {
     for (size_t i = 0; i < capture->frames_count; i++) {
-        if (capture->frames[i].time_ns >= comment->time_ns)
+        const struct capture_frame *frame = &capture->frames[i];
+
+        if (frame->time_ns >= comment->time_ns && !frame->text_len)
             return (int)i;
     }
     return -1;

@@ -1,9 +1,10 @@
-/* Included by capture.c, capture_comment.c, capture_link.c and capture_sockets.c only. */
+/* Included by capture.c, capture_comment.c, capture_link.c, capture_sockets.c and capture_spi.c only. */
 #pragma once
 
 #include <sys/types.h>
 
 #include "adapters/capture.h"
+#include "adapters/w5500/bench.h"
 #include "emu/board.h"
 #include "emu/buf.h"
 #include "emu/list.h"
@@ -24,10 +25,10 @@ struct capture_key {
     struct endpoint local, remote;
 };
 
-/* An adapter's. */
+/* An adapter's, or that of a chip's registers. */
 struct capture_port {
     struct capture *capture;
-    int id;             /* enum adapter_id; -1: not captured */
+    int id;             /* enum adapter_id; -1: not captured, or not an adapter's */
     uint32_t interface; /* in the file */
     char description[BOARD_NAME_MAX];
     uint8_t mac[PACKET_MAC_LEN];
@@ -45,6 +46,7 @@ struct capture_frame {
     uint8_t flags;   /* TCP: PACKET_TCP_x */
     bool has_data;   /* TCP, UDP */
     size_t at, len;  /* in @bytes of the capture */
+    size_t text_len; /* of them, the last: an access in words; 0: it is a frame */
     int first, last; /* of its comments; -1: none */
 };
 
@@ -64,6 +66,12 @@ struct capture_comment {
 struct capture {
     struct capture_config config;
     struct capture_port ports[ADAPTER_COUNT];
+    struct capture_spi {
+        struct capture_port port;
+        const struct w5500 *chip; /* NULL: none */
+        struct bench_observer observer;
+        struct timer flush; /* where no links have their look */
+    } spi;
     uint32_t interfaces_count;
     int64_t base_ns; /* 1970 to the start of the device's clock */
     uint64_t start_ns;
@@ -144,6 +152,13 @@ void capture_links_count_lost(struct capture *capture);
 
 /* Keep what there is, all of which is due then. */
 void capture_links_close(struct capture *capture);
+
+/* ---- capture_spi.c ---- */
+
+#define CAPTURE_SPI_NAME "ETH0-SPI"
+
+void capture_spi_init(struct capture *capture);
+void capture_spi_put_interface(struct capture *capture);
 
 /* ---- capture_comment.c ---- */
 

@@ -328,12 +328,14 @@ static void prepare_capture(const struct cli *cli, struct device *device, int fd
 }
 
 static void start_capture(const struct cli *cli, const struct device *device,
-                          struct capture *capture)
+                          struct capture *capture, struct bench *bench)
 {
     for (int id = 0; id < ADAPTER_COUNT; id++) {
         if (device->net.adapters[id] && !capture_has_frames(capture, (enum adapter_id)id))
             capture_sockets(capture, (enum adapter_id)id, &cli->board.slots[id]);
     }
+    if (bench)
+        capture_spi(capture, bench);
     capture_start(capture);
 }
 
@@ -407,7 +409,7 @@ static int surround(const struct cli *cli, struct device *device, struct vfs *vf
     if (code != EXIT_CODE_OK)
         return code;
     if (around->capture)
-        start_capture(cli, device, around->capture);
+        start_capture(cli, device, around->capture, nets_bench(&around->nets));
     mobile_begin(&device->mobile);
     net_publish_links(&device->net);
     around->commander = (struct commander){ .device = device,

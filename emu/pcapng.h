@@ -14,9 +14,10 @@
 #include "emu/buf.h"
 #include "emu/endpoint.h"
 
-#define PCAPNG_LINK_ETHERNET 1 /* LINKTYPE_ETHERNET */
-#define PCAPNG_OPTION_MAX    65535
-#define PCAPNG_PACKET_MAX    262144 /* bytes; what a packet has beyond them is cut off */
+#define PCAPNG_LINK_ETHERNET  1   /* LINKTYPE_ETHERNET */
+#define PCAPNG_LINK_UPPER_PDU 252 /* LINKTYPE_WIRESHARK_UPPER_PDU */
+#define PCAPNG_OPTION_MAX     65535
+#define PCAPNG_PACKET_MAX     262144 /* bytes; what a packet has beyond them is cut off */
 
 /* Texts are UTF-8 and may be NULL; they are cut at PCAPNG_OPTION_MAX bytes. */
 struct pcapng_section {
