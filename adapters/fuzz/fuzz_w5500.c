@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "adapters/w5500/regtext.h"
 #include "emu/checksum.h"
 
 #define SEED          5500
@@ -75,14 +76,19 @@ static void on_pins(void *ctx)
 
 static void on_access(void *ctx, const struct w5500_access *access)
 {
+    char text[REGTEXT_ACCESS_MAX];
+
     (void)ctx;
     assert(access->block < W5500_BLOCKS);
     assert(access->len > 0 && access->len <= W5500_ACCESS_MAX);
+    regtext_access(text, access);
+    assert(text[0] == (access->is_write ? 'W' : 'R'));
 }
 
-static void on_fault(void *ctx, const char *text)
+static void on_fault(void *ctx, const char *kind, const char *text)
 {
     (void)ctx;
+    assert(kind[0]);
     assert(text[0]);
 }
 

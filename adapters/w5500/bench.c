@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "adapters/w5500/cable.h"
+#include "adapters/w5500/faults.h"
 #include "emu/log.h"
 #include "emu/timer.h"
 #include "emu/util.h"
@@ -17,9 +18,10 @@ struct bench {
     struct bench_observer *observers;
     struct timer settle; /* what the chip has said in a call of the master's is passed on */
     bool is_settling;    /* it is being passed on */
-    unsigned told_pins;  /* that the master knows of */
-    bool is_observed;    /* bytes are clocked that observers are told of afterwards, */
-    bool has_pins;       /* and these then */
+    struct faults faults;
+    unsigned told_pins; /* that the master knows of */
+    bool is_observed;   /* bytes are clocked that observers are told of afterwards, */
+    bool has_pins;      /* and these then */
 
     struct cable *cable; /* NULL: none */
     uint8_t frames[CABLE_BATCH_MAX][W5500_FRAME_MAX];
@@ -87,13 +89,19 @@ static void on_access(void *ctx, const struct w5500_access *access)
     }
 }
 
-static void on_fault(void *ctx, const char *text)
+static void on_fault(void *ctx, const char *kind, const char *text)
 {
-    const struct bench *bench = ctx;
+    struct bench *bench = ctx;
     const struct bench_master *master = bench->master;
     const char *where = master && master->where ? master->where(master->ctx) : NULL;
+    const char *place = where && !master->is_counting ? where : "";
 
-    log_warn(bench->config.log, where ? where : "", "w5500: %s", text);
+    where = where ? where : "";
+    if (!faults_note(&bench->faults, kind, place, text))
+        return;
+    log_warn(bench->config.log, where, "w5500: %s", text);
+    if (faults_are_over(&bench->faults, kind))
+        log_warn(bench->config.log, where, "w5500: (no more of this kind is told)");
 }
 
 /* ---- passing it on -------------------------------------------------------------------------- */

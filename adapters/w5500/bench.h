@@ -68,6 +68,7 @@ struct bench_master {
      * or a result of NULL: nobody knows.
      */
     const char *(*where)(void *ctx);
+    bool is_counting; /* where() is another place each time: a warning is the same at all of them */
     void *ctx;
 };
 

@@ -52,10 +52,11 @@ static void on_access(void *ctx, const struct w5500_access *access)
     }
 }
 
-static void on_fault(void *ctx, const char *text)
+static void on_fault(void *ctx, const char *kind, const char *text)
 {
     struct host *host = ctx;
 
+    (void)kind;
     (void)snprintf(host->fault, sizeof(host->fault), "%s", text);
     host->faults_count++;
 }

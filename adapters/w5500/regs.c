@@ -350,20 +350,43 @@ static bool is_shadowed(const struct w5500 *chip, const struct row *row)
     return quirks->shadowed_destination;
 }
 
-static void complain(struct w5500 *chip, unsigned block, uint16_t address, uint8_t value,
-                     const struct row *row)
+static void blame_for_row(struct w5500 *chip, unsigned block, const struct row *row)
 {
-    if (is_socket_block(block)) {
-        w5500_fault(chip, "socket %u: 0x%02x is written to 0x%04x, which is %s%s",
-                    block >> BLOCK_SHIFT, value, address, row ? "read-only: " : "reserved",
-                    row ? row->name : "");
-    } else {
-        w5500_fault(chip, "0x%02x is written to 0x%04x, which is %s%s", value, address,
-                    row ? "read-only: " : "reserved", row ? row->name : "");
-    }
+    if (is_socket_block(block))
+        w5500_fault(chip, "socket %u: a write to %s, which is read-only", block >> BLOCK_SHIFT,
+                    row->name);
+    else
+        w5500_fault(chip, "a write to %s, which is read-only", row->name);
 }
 
-/* Many drivers write a whole block back as they read it: that is no fault. */
+static void blame_for_place(struct w5500 *chip, unsigned block, uint16_t address)
+{
+    if (is_socket_block(block))
+        w5500_fault(chip, "socket %u: a write to 0x%04x, which is reserved", block >> BLOCK_SHIFT,
+                    address);
+    else if (block == W5500_BLOCK_COMMON)
+        w5500_fault(chip, "a write to 0x%04x, which is reserved", address);
+}
+
+/*
+ * Many drivers write a whole block back as they read it, which may have changed since, or one that
+ * they have filled in here and there. Of a block that is reserved itself it was told already.
+ */
+static void blame(struct w5500 *chip, unsigned block, uint16_t address, uint8_t value,
+                  const struct row *row)
+{
+    struct w5500_spi *spi = &chip->spi;
+    bool is_burst = row && find_row(block, spi->first) != row;
+
+    if (spi->is_blamed || is_burst || value == w5500_regs_peek(chip, block, address))
+        return;
+    spi->is_blamed = true;
+    if (row)
+        blame_for_row(chip, block, row);
+    else
+        blame_for_place(chip, block, address);
+}
+
 void w5500_regs_write(struct w5500 *chip, unsigned block, uint16_t address, uint8_t value)
 {
     bool is_socket = is_socket_block(block);
@@ -372,8 +395,7 @@ void w5500_regs_write(struct w5500 *chip, unsigned block, uint16_t address, uint
     const struct row *row = find_row(block, address);
 
     if (!row || row->rights == W5500_RIGHTS_RO) {
-        if (value != w5500_regs_peek(chip, block, address))
-            complain(chip, block, address, value, row);
+        blame(chip, block, address, value, row);
         return;
     }
     if (row->rights == W5500_RIGHTS_W1C) {

@@ -377,6 +377,16 @@ void regtext_value(char out[REGTEXT_VALUE_MAX], const struct w5500_register *reg
     say_value(&text, reg, value);
 }
 
+const char *regtext_status(unsigned value)
+{
+    return find_name(statuses, ARRAY_LEN(statuses), value);
+}
+
+const char *regtext_command(unsigned value)
+{
+    return find_name(commands, ARRAY_LEN(commands), value);
+}
+
 /* ---- accesses ------------------------------------------------------------------------------------------ */
 
 static uint64_t number_of(const uint8_t *bytes, size_t len)

@@ -16,6 +16,10 @@
 /* What @value means: "ESTABLISHED", "192.0.2.2", "2000 (200 ms)", "CON|RECV". */
 void regtext_value(char text[REGTEXT_VALUE_MAX], const struct w5500_register *reg, uint64_t value);
 
+/* Of Sn_SR and Sn_CR; NULL: there is no such value. */
+const char *regtext_status(unsigned value);
+const char *regtext_command(unsigned value);
+
 /*
  * "W Sn_CR[1]=CONNECT", "R Sn_TX_FSR[1]=2048 Sn_TX_RD[1]=0", "W TX[1] 0x0800 5 bytes: 68 65 6c 6c 6f".
  * Of a register that it has a part of: "W Sn_PORT[1] byte 1=0x50". "..." ends what was cut.

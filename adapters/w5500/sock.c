@@ -7,6 +7,7 @@
  */
 #include <assert.h>
 
+#include "adapters/w5500/regtext.h"
 #include "adapters/w5500/w5500.h"
 #include "adapters/w5500/w5500_priv.h"
 #include "emu/util.h"
@@ -227,7 +228,7 @@ static void do_open(struct w5500_socket *socket)
     commit_destination(socket);
     socket->status = opened(socket);
     if (socket->status == W5500_STATUS_CLOSED) {
-        w5500_fault(socket->chip, "socket %u: OPEN with mode 0x%02x, which it does not have",
+        w5500_fault(socket->chip, "socket %u: OPEN with Sn_MR 0x%02x, which it does not have",
                     socket->index, socket->mode);
     }
     if (socket->status == W5500_STATUS_UDP && socket->mode & W5500_SN_MR_MULTI)
@@ -277,8 +278,10 @@ static void send(struct w5500_socket *socket, bool has_mac)
     w5500_regs_commit(socket, W5500_SN_TX_WR);
     used = (uint16_t)(tx_wr(socket) - socket->tx_ack);
     if (used > socket->tx_size) {
-        w5500_fault(socket->chip, "socket %u: Sn_TX_WR 0x%04x is beyond Sn_TX_FSR", socket->index,
-                    tx_wr(socket));
+        w5500_fault(socket->chip,
+                    "socket %u: SEND with Sn_TX_WR 0x%04x, which is beyond Sn_TX_FSR: %u bytes are "
+                    "more than its %zu KB",
+                    socket->index, tx_wr(socket), used, socket->tx_size / W5500_KB);
     }
     commit_destination(socket);
     if (!is_datagram(socket->status) && socket->status != W5500_STATUS_MACRAW) {
@@ -329,21 +332,20 @@ static void do_recv(struct w5500_socket *socket)
 
 struct command {
     uint8_t code;
-    const char *name;
     bool (*is_valid)(enum w5500_status status);
     void (*run)(struct w5500_socket *socket);
 };
 
 static const struct command commands[] = {
-    { W5500_COMMAND_OPEN, "OPEN", is_any, do_open },
-    { W5500_COMMAND_LISTEN, "LISTEN", is_init, do_listen },
-    { W5500_COMMAND_CONNECT, "CONNECT", is_init, do_connect },
-    { W5500_COMMAND_DISCON, "DISCON", may_disconnect, do_discon },
-    { W5500_COMMAND_CLOSE, "CLOSE", is_any, do_close },
-    { W5500_COMMAND_SEND, "SEND", may_send, do_send },
-    { W5500_COMMAND_SEND_MAC, "SEND_MAC", is_datagram, do_send_mac },
-    { W5500_COMMAND_SEND_KEEP, "SEND_KEEP", is_established, do_send_keep },
-    { W5500_COMMAND_RECV, "RECV", may_receive, do_recv },
+    { W5500_COMMAND_OPEN, is_any, do_open },
+    { W5500_COMMAND_LISTEN, is_init, do_listen },
+    { W5500_COMMAND_CONNECT, is_init, do_connect },
+    { W5500_COMMAND_DISCON, may_disconnect, do_discon },
+    { W5500_COMMAND_CLOSE, is_any, do_close },
+    { W5500_COMMAND_SEND, may_send, do_send },
+    { W5500_COMMAND_SEND_MAC, is_datagram, do_send_mac },
+    { W5500_COMMAND_SEND_KEEP, is_established, do_send_keep },
+    { W5500_COMMAND_RECV, may_receive, do_recv },
 };
 
 static const struct command *find_command(uint8_t code)
@@ -364,8 +366,8 @@ static void run_command(struct w5500_socket *socket)
         w5500_fault(socket->chip, "socket %u: 0x%02x is no command", socket->index,
                     socket->command);
     } else if (!command->is_valid(socket->status)) {
-        w5500_fault(socket->chip, "socket %u: %s while Sn_SR is 0x%02x", socket->index,
-                    command->name, (unsigned)socket->status);
+        w5500_fault(socket->chip, "socket %u: %s while it is %s", socket->index,
+                    regtext_command(command->code), regtext_status(socket->status));
     } else {
         command->run(socket);
     }
@@ -395,7 +397,8 @@ void w5500_sock_command(struct w5500_socket *socket, uint8_t command)
     struct w5500 *chip = socket->chip;
 
     if (socket->command) {
-        w5500_fault(chip, "socket %u: command 0x%02x before Sn_CR is 0", socket->index, command);
+        w5500_fault(chip, "socket %u: another command, 0x%02x, before Sn_CR is 0", socket->index,
+                    command);
         if (is_accurate(chip))
             return;
     }

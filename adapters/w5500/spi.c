@@ -112,6 +112,9 @@ void w5500_select(struct w5500 *chip, bool is_selected)
     if (spi->header_len > 0 && spi->header_len < HEADER_LEN) {
         w5500_fault(chip, "SCSn rose within a frame's header, after %u of 3 bytes",
                     spi->header_len);
+    } else if (spi->header_len && spi->is_fixed && chip->is_running) {
+        w5500_fault(chip, "SCSn rose within a frame of fixed length, %u bytes before its end",
+                    spi->left);
     }
     end_frame(chip);
 }
@@ -128,6 +131,8 @@ static uint8_t header_byte(struct w5500 *chip, uint8_t value)
         spi->address = (uint16_t)(spi->address << BITS | value);
         return (uint8_t)spi->header_len;
     }
+    spi->first = spi->address;
+    spi->is_blamed = false;
     spi->block = value >> CONTROL_BLOCK;
     spi->is_write = value & CONTROL_WRITE;
     spi->is_fixed = fixed_lens[mode];

@@ -62,7 +62,7 @@ void w5500_fault(struct w5500 *chip, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    chip->config.on_fault(chip->config.ctx, text);
+    chip->config.on_fault(chip->config.ctx, format, text);
 }
 
 /* ---- reset ---------------------------------------------------------------------------------- */
@@ -108,6 +108,8 @@ static void set_reset(struct w5500 *chip, bool level)
 
 void w5500_selected(struct w5500 *chip)
 {
+    if (!chip->is_running)
+        w5500_fault(chip, "SPI while RSTn is low: the chip does not answer");
     if (!chip->is_locking || !chip->is_running)
         return;
     chip->is_locking = false;

@@ -84,8 +84,15 @@ struct w5500_config {
     void (*on_pins)(void *ctx);
     /* For traces. NULL: nobody looks. */
     void (*on_access)(void *ctx, const struct w5500_access *access);
-    /* The driver did what the datasheet forbids; @text names the register. NULL: nobody looks. */
-    void (*on_fault)(void *ctx, const char *text);
+    /*
+     * The driver did what the datasheet forbids; @text names the register. Texts of one @kind, a
+     * constant, differ in sockets, registers and values only. NULL: nobody looks.
+     *
+     * What shipped drivers do all the time is none: a read-only register may be written in the midst
+     * of a burst, and any place with what it reads as. What a burst has behind the last register of
+     * its block is one fault, however long it is.
+     */
+    void (*on_fault)(void *ctx, const char *kind, const char *text);
     void *ctx;
 };
 

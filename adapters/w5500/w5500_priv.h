@@ -200,6 +200,8 @@ struct w5500_spi {
     bool is_selected, is_fixed; /* of a header: its data has a fixed length */
     unsigned header_len;        /* bytes of the three that have come */
     uint16_t address;           /* of the next byte */
+    uint16_t first;             /* of the first */
+    bool is_blamed;             /* a fault was told of what it writes where */
     uint8_t block;
     bool is_write;
     unsigned left;    /* data bytes of a fixed length */
