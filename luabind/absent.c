@@ -7,7 +7,7 @@
 static const char *const names[] = {
     /* protocols */ "ercoap", "exftp", "ftp", "http", "httpplus", "httpsrv", "libcoap", "mqtt", "websocket",
     /* radios */ "ble", "bluetooth", "cc", "lora", "lora2", "nbiot", "sms",
-    /* networks */ "ulwip", "w5500",
+    /* networks */ "ulwip",
     /* updates and clouds */ "excloud", "fota", "iotauth", "libfota", "libfota2",
     /* places */ "exgnss", "lbsLoc", "lbsLoc2", "libgnss",
     /* screens and sound */ "airui", "audio", "camera", "codec", "eink", "i2s", "lcd", "lvgl", "tp", "tts", "u8g2",

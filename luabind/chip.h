@@ -25,6 +25,8 @@ struct chip {
     uint32_t adc_is_open; /* bits */
     uint32_t spi_is_open;
     bool errdump_is_on, errdump_has_news;
+    bool w5500_is_set_up; /* by the script: w5500.init */
+    bool is_w5500_missed; /* which was said */
 };
 
 void wdt_open(struct vm *vm);

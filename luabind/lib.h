@@ -36,6 +36,7 @@ int luaopen_timer(lua_State *L);
 int luaopen_rtc(lua_State *L);
 int luaopen_icmp(lua_State *L);
 int luaopen_netdrv(lua_State *L);
+int luaopen_w5500(lua_State *L);
 int luaopen_wlan(lua_State *L);
 int luaopen_mobile(lua_State *L);
 int luaopen_airlink(lua_State *L);

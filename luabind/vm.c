@@ -431,6 +431,7 @@ static void open_libraries(lua_State *L)
         { "socket", luaopen_socket },
         { "icmp", luaopen_icmp },
         { "netdrv", luaopen_netdrv },
+        { "w5500", luaopen_w5500 },
         { "wlan", luaopen_wlan },
         { "mobile", luaopen_mobile },
         { "airlink", luaopen_airlink },

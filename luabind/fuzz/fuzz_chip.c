@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emu/ethchip.h"
 #include "emu/fuzz/fuzz.h"
 #include "emu/util.h"
 #include "luabind/fuzz/fuzz_args.h"
@@ -25,7 +26,7 @@ static const luaL_Reg libraries[] = {
     { "gpio", luaopen_gpio },     { "uart", luaopen_uart },   { "spi", luaopen_spi },
     { "i2c", luaopen_i2c },       { "adc", luaopen_adc },     { "pin", luaopen_pin },
     { "pins", luaopen_pins },     { "fskv", luaopen_fskv },   { "errDump", luaopen_errdump },
-    { "crypto", luaopen_crypto }, { "zbuff", luaopen_zbuff },
+    { "crypto", luaopen_crypto }, { "w5500", luaopen_w5500 }, { "zbuff", luaopen_zbuff },
 };
 #define LIBRARIES_CALLED (ARRAY_LEN(libraries) - 1) /* zbuff has a target of its own */
 
@@ -35,12 +36,51 @@ static int do_nothing(lua_State *L)
     return 0;
 }
 
+/* ---- an Ethernet chip that is told nothing but what it can take --------------------------------- */
+
+static void chip_init(void *ctx, const struct ethchip_pins *pins, const char *where)
+{
+    const int numbers[] = { pins->spi, pins->cs, pins->irq, pins->rst, pins->link };
+
+    (void)ctx;
+    for (int i = 0; i < ARRAY_LEN(numbers); i++)
+        assert(numbers[i] >= 0 && numbers[i] <= ETHCHIP_NO_PIN);
+    assert(where);
+}
+
+static bool chip_config(void *ctx, const struct ethchip_setup *setup, const char *where)
+{
+    (void)ctx;
+    assert(!setup->is_static || endpoint_is_unicast(&setup->address.ip));
+    assert(!setup->is_static || (setup->address.prefix_len && setup->address.prefix_len <= 32));
+    assert(where);
+    return !setup->has_mac;
+}
+
+static int chip_bind(void *ctx, enum adapter_id id)
+{
+    (void)ctx;
+    return id == ADAPTER_ETH0 ? 0 : -1;
+}
+
+static bool chip_mac(void *ctx, uint8_t mac[BOARD_MAC_LEN])
+{
+    (void)ctx;
+    memset(mac, 2, BOARD_MAC_LEN);
+    return true;
+}
+
+static const struct ethchip fake_ethchip = {
+    .init = chip_init, .config = chip_config, .bind = chip_bind, .mac = chip_mac
+};
+
 /* The parts of a device that these libraries stand on. */
 static void open_device(struct device *device)
 {
     timers_init(&device->timers);
     msgq_init(&device->msgs);
     rng_init(&device->rng, 1);
+    device->ethchip = &fake_ethchip;
     gpio_init(&device->gpio, &(struct gpio_config){ .timers = &device->timers,
                                                     .clock = &device->clock,
                                                     .msgs = &device->msgs,
