@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "emu/buf.h"
+#include "emu/pcapng.h"
 #include "emu/util.h"
 
 #define SEED    5500
@@ -18,6 +19,27 @@
 #define MTU     1500
 #define ARP_LEN 28
 
+#define EPOCH_NS  UINT64_C(1767225600000000000) /* 2026-01-01 00:00:00 UTC */
+#define NS_PER_US 1000
+
+static void keep(const struct host *host, enum pcapng_direction direction, const uint8_t *frame,
+                 size_t len)
+{
+    const struct pcapng_packet packet = { .time_ns = EPOCH_NS + host->clock.now_us * NS_PER_US,
+                                          .direction = direction,
+                                          .data = frame,
+                                          .len = len };
+
+    if (host->wire)
+        pcapng_put_packet(host->wire, &packet);
+}
+
+void host_receive(struct host *host, const uint8_t *frame, size_t len)
+{
+    keep(host, PCAPNG_DIRECTION_IN, frame, len);
+    w5500_receive(host->chip, frame, len);
+}
+
 /* ---- what the chip tells ---------------------------------------------------------------------- */
 
 static void on_send(void *ctx, const uint8_t *bytes, size_t len)
@@ -25,6 +47,7 @@ static void on_send(void *ctx, const uint8_t *bytes, size_t len)
     struct host *host = ctx;
     struct host_frame *frame = &host->frames[host->frames_count];
 
+    keep(host, PCAPNG_DIRECTION_OUT, bytes, len);
     if (host->frames_count++ >= HOST_FRAMES_MAX)
         return;
     frame->at_us = host->clock.now_us;
@@ -259,7 +282,7 @@ void host_arp(struct host *host, uint16_t operation, uint32_t sender, uint32_t t
     writer_u32(&w, sender);
     writer_bytes(&w, operation == 1 ? host_all_mac : host_mac, PACKET_MAC_LEN);
     writer_u32(&w, target);
-    w5500_receive(host->chip, frame, w.len);
+    host_receive(host, frame, w.len);
 }
 
 struct packet_way host_way(uint16_t port)
@@ -280,7 +303,7 @@ void host_udp(struct host *host, const struct packet_way *way, const void *data,
     size_t frame_len;
 
     while (packet_write_udp(frame, &frame_len, way, &datagram))
-        w5500_receive(host->chip, frame, frame_len);
+        host_receive(host, frame, frame_len);
 }
 
 const struct host_frame *host_frame_get(const struct host *host, size_t index)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "adapters/w5500/w5500.h"
+#include "emu/buf.h"
 #include "emu/packet.h"
 #include "emu/rng.h"
 #include "emu/timer.h"
@@ -45,6 +46,7 @@ struct host {
     size_t accesses_count;
     char fault[HOST_FAULT_MAX]; /* the last */
     size_t faults_count, pins_count;
+    struct byteq *wire; /* both ways, as packets of a pcapng file (emu/pcapng.h); NULL: not kept */
 };
 
 /* A chip with the quirks and timing of @config (NULL: none, fast), whose link is up. */
@@ -64,6 +66,9 @@ uint32_t host_read32(struct host *host, unsigned block, uint16_t address);
 void host_write8(struct host *host, unsigned block, uint16_t address, uint8_t value);
 void host_write16(struct host *host, unsigned block, uint16_t address, uint16_t value);
 void host_write32(struct host *host, unsigned block, uint16_t address, uint32_t value);
+
+/* A frame comes by the wire. */
+void host_receive(struct host *host, const uint8_t *frame, size_t len);
 
 /* Forget frames, faults and accesses. */
 void host_forget(struct host *host);

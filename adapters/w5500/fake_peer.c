@@ -41,7 +41,7 @@ void peer_send(struct peer *peer, uint8_t flags, const void *data, size_t len)
 
     assert(len <= MSS);
     frame_len = packet_write_tcp(frame, &peer->way, &tcp);
-    w5500_receive(peer->host->chip, frame, frame_len);
+    host_receive(peer->host, frame, frame_len);
     peer->seq += (uint32_t)len + !!(flags & PACKET_TCP_SYN) + !!(flags & PACKET_TCP_FIN);
 }
 
