@@ -312,7 +312,7 @@ int capture_frames(struct capture *capture, enum adapter_id id, const struct boa
         link_free(link);
         return rc;
     }
-    link->has_chip = slot->has_chip;
+    link->has_chip = board_has_chip(slot, id);
     link->port = capture_add_port(capture, id, slot);
     link->port->has_frames = true;
     list_append(&capture->links, &link->link);

@@ -12,16 +12,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "adapters/dhcp_tell.h"
 #include "emu/device.h"
 #include "emu/udp_packet.h"
 #include "emu/util.h"
 
 #define PACKET_CAP 2048 /* more than a frame of Ethernet carries */
 #define ROUNDS_MAX 32   /* packets before others have their turn */
-#define S_PER_MIN  60
-#define S_PER_HOUR 3600
-#define SPAN_MAX   32
-#define TOLD_TRIES 3 /* unanswered, and people are told */
 
 struct dhcp {
     struct dhcp_config config;
@@ -38,6 +35,13 @@ struct dhcp {
 static const char *name_of(const struct dhcp *dhcp)
 {
     return adapter_name(dhcp->config.id);
+}
+
+static struct dhcp_teller teller_of(const struct dhcp *dhcp)
+{
+    return (struct dhcp_teller){ .log = &dhcp->config.device->log,
+                                 .trace = &dhcp->config.device->trace,
+                                 .name = name_of(dhcp) };
 }
 
 /* ---- sockets ---------------------------------------------------------------------------------------- */
@@ -135,74 +139,6 @@ static int open_socket(struct dhcp *dhcp)
     return rc;
 }
 
-/* ---- what is said to people ------------------------------------------------------------------------ */
-
-/* "2 min" */
-static const char *span_text(uint32_t s, char text[SPAN_MAX])
-{
-    if (s == DHCP_INFINITE_S) {
-        (void)snprintf(text, SPAN_MAX, "ever");
-    } else if (s < 2 * S_PER_MIN) {
-        (void)snprintf(text, SPAN_MAX, "%u s", s);
-    } else if (s < 2 * S_PER_HOUR) {
-        (void)snprintf(text, SPAN_MAX, "%u min", s / S_PER_MIN);
-    } else {
-        (void)snprintf(text, SPAN_MAX, "%u h", s / S_PER_HOUR);
-    }
-    return text;
-}
-
-static void say_lease(const struct dhcp *dhcp, const struct dhcp_lease *lease)
-{
-    char ip[DHCP_IP_TEXT_MAX], server[DHCP_IP_TEXT_MAX], span[SPAN_MAX];
-
-    log_say(&dhcp->config.device->log, "%s: has %s/%u from the DHCP server %s, for %s",
-            name_of(dhcp), dhcp_ip_text(lease->ip, ip), lease->prefix_len,
-            dhcp_ip_text(lease->server, server), span_text(lease->lease_s, span));
-}
-
-static void trace_lease(const struct dhcp *dhcp, const struct dhcp_lease *lease)
-{
-    char ip[DHCP_IP_TEXT_MAX], mask[DHCP_IP_TEXT_MAX], router[DHCP_IP_TEXT_MAX],
-        server[DHCP_IP_TEXT_MAX], text[DHCP_IP_TEXT_MAX];
-    json_t *dns = json_array();
-
-    for (size_t i = 0; i < lease->dns_count; i++)
-        (void)json_array_append_new(dns, json_string(dhcp_ip_text(lease->dns[i], text)));
-    trace_emit(&dhcp->config.device->trace, "dhcp.lease",
-               "{s:s, s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:i}", "adapter", name_of(dhcp), "address",
-               dhcp_ip_text(lease->ip, ip), "mask",
-               dhcp_ip_text(dhcp_mask(lease->prefix_len), mask), "router",
-               dhcp_ip_text(lease->router, router), "dns", dns, "server",
-               dhcp_ip_text(lease->server, server), "lease_s", (json_int_t)lease->lease_s, "t1_s",
-               (json_int_t)lease->t1_s, "mtu", (int)lease->mtu);
-}
-
-static void trace_tx(const struct dhcp *dhcp, const struct dhcp_msg *msg, uint32_t to)
-{
-    char text[DHCP_IP_TEXT_MAX];
-
-    trace_emit(&dhcp->config.device->trace, "dhcp.tx", "{s:s, s:s, s:s}", "adapter", name_of(dhcp),
-               "type", dhcp_type_name(msg->type), "to", dhcp_ip_text(to, text));
-}
-
-static void trace_rx(const struct dhcp *dhcp, const struct dhcp_msg *msg, uint32_t from)
-{
-    char from_text[DHCP_IP_TEXT_MAX], ip[DHCP_IP_TEXT_MAX];
-
-    trace_emit(&dhcp->config.device->trace, "dhcp.rx", "{s:s, s:s, s:s, s:s}", "adapter",
-               name_of(dhcp), "type", dhcp_type_name(msg->type), "from",
-               dhcp_ip_text(from, from_text), "address", dhcp_ip_text(msg->your_ip, ip));
-}
-
-static void trace_ignored(const struct dhcp *dhcp, const struct dhcp_msg *msg, uint32_t from)
-{
-    char text[DHCP_IP_TEXT_MAX];
-
-    trace_emit(&dhcp->config.device->trace, "dhcp.ignored", "{s:s, s:s, s:s}", "adapter",
-               name_of(dhcp), "type", dhcp_type_name(msg->type), "from", dhcp_ip_text(from, text));
-}
-
 /* ---- the client --------------------------------------------------------------------------------------- */
 
 /* A message that can't be sent is one that got lost; but why is worth a word. */
@@ -243,9 +179,10 @@ static void on_send(struct dhcp_client *client, const struct dhcp_msg *msg, uint
                                        .to_port = DHCP_SERVER_PORT,
                                        .data = data,
                                        .len = dhcp_write(msg, data) };
+    const struct dhcp_teller teller = teller_of(dhcp);
     int rc = open_socket(dhcp);
 
-    trace_tx(dhcp, msg, ip);
+    dhcp_tell_sent(&teller, msg, ip);
     if (rc == 0)
         rc = send_packet(dhcp, &packet);
     if (rc < 0)
@@ -268,48 +205,38 @@ static bool is_news(const struct dhcp *dhcp, const struct dhcp_lease *lease)
 static void on_bound(struct dhcp_client *client, const struct dhcp_lease *lease)
 {
     struct dhcp *dhcp = container_of(client, struct dhcp, client);
+    const struct dhcp_teller teller = teller_of(dhcp);
 
     close_socket(dhcp);
     dhcp->has_complained = false;
-    trace_lease(dhcp, lease);
+    dhcp_tell_lease(&teller, lease, lease->ip != dhcp->told.ip);
     if (!is_news(dhcp, lease))
         return;
-    if (lease->ip != dhcp->told.ip)
-        say_lease(dhcp, lease);
     dhcp->told = *lease;
     dhcp->config.leased(dhcp->config.leased_ctx, dhcp->config.id, lease);
 }
 
 static void lose(struct dhcp *dhcp, const char *why)
 {
-    char ip[DHCP_IP_TEXT_MAX];
+    const struct dhcp_teller teller = teller_of(dhcp);
 
     if (!dhcp->told.ip)
         return;
-    (void)dhcp_ip_text(dhcp->told.ip, ip);
-    trace_emit(&dhcp->config.device->trace, "dhcp.lost", "{s:s, s:s, s:s}", "adapter",
-               name_of(dhcp), "address", ip, "why", why);
-    log_say(&dhcp->config.device->log, "%s: has lost %s: %s", name_of(dhcp), ip, why);
+    dhcp_tell_lost(&teller, dhcp->told.ip, why);
     dhcp->told = (struct dhcp_lease){ 0 };
     dhcp->config.leased(dhcp->config.leased_ctx, dhcp->config.id, NULL);
 }
 
 static void on_lost(struct dhcp_client *client, enum dhcp_loss why)
 {
-    static const char *const texts[] = {
-        [DHCP_LOSS_EXPIRED] = "its lease is over, and no DHCP server has renewed it",
-        [DHCP_LOSS_REFUSED] = "the DHCP server has refused to renew it",
-    };
-
-    lose(container_of(client, struct dhcp, client), texts[why]);
+    lose(container_of(client, struct dhcp, client), dhcp_loss_text(why));
 }
 
 static void on_unanswered(struct dhcp_client *client, unsigned count)
 {
-    struct dhcp *dhcp = container_of(client, struct dhcp, client);
+    const struct dhcp_teller teller = teller_of(container_of(client, struct dhcp, client));
 
-    if (count == TOLD_TRIES)
-        log_say(&dhcp->config.device->log, "%s: no DHCP server answers", name_of(dhcp));
+    dhcp_tell_unanswered(&teller, count);
 }
 
 static const struct dhcp_client_ops client_ops = {
@@ -336,19 +263,20 @@ static bool is_summed(struct msghdr *msg)
 
 static void hear(struct dhcp *dhcp, const struct udp_packet *packet, const struct sockaddr_ll *from)
 {
+    const struct dhcp_teller teller = teller_of(dhcp);
     uint8_t former[DHCP_MAC_LEN];
     struct dhcp_msg msg;
 
     if (packet->from_port != DHCP_SERVER_PORT || packet->to_port != DHCP_CLIENT_PORT ||
         !dhcp_read(packet->data, packet->len, &msg))
         return;
-    trace_rx(dhcp, &msg, packet->from);
+    dhcp_tell_received(&teller, &msg, packet->from);
     memcpy(former, dhcp->server_mac, sizeof(former)); /* where renewals go */
     memcpy(dhcp->server_mac, from->sll_addr, sizeof(dhcp->server_mac));
     if (dhcp_client_handle(&dhcp->client, &msg))
         return;
     memcpy(dhcp->server_mac, former, sizeof(former));
-    trace_ignored(dhcp, &msg, packet->from);
+    dhcp_tell_ignored(&teller, &msg, packet->from);
 }
 
 /* False: there is nothing left to read. */

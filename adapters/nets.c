@@ -68,7 +68,7 @@ static int enter(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
 
     if (rc < 0)
         return refuse(id, rc, why, "%s", reason);
-    if (slot->has_chip || !has_address(&slot->address))
+    if (board_has_chip(slot, id) || !has_address(&slot->address))
         return 0;
     rc = nets_give_address(nets, id, &slot->address, why);
     return rc == -ENODEV ? 0 : rc; /* the interface is given it when it comes */
@@ -122,12 +122,12 @@ static struct keeper_link link_of(const struct nets *nets, enum adapter_id id)
                                 .mtu = slot->mtu,
                                 .is_unplugged = slot->starts_down,
                                 .is_split = slot->binding == BINDING_VETH && slot->expects_rules,
-                                .is_bare = slot->has_chip };
+                                .is_bare = board_has_chip(slot, id) };
 
     (void)snprintf(link.ifname, sizeof(link.ifname), "%s", adapter_name(id));
     memcpy(link.peer, slot->peer, sizeof(link.peer));
     memcpy(link.bridge, slot->bridge, sizeof(link.bridge));
-    if (slot->has_chip) /* which has the address, and the MAC */
+    if (link.is_bare) /* the chip has the address, and the MAC */
         return link;
     link.address = slot->address;
     memcpy(link.mac, slot->mac, sizeof(link.mac));
@@ -405,12 +405,15 @@ static int watch_leg(struct net_link *link, struct loop *loop)
     return rc;
 }
 
-static int plug_chip(struct nets *nets, enum adapter_id id)
+static int plug_chip(struct nets *nets, enum adapter_id id, const struct adapter_info *host)
 {
     struct net_link *link = &nets->net_links[id];
     struct device *device = nets->device;
-    int rc = nets_chip_plug(nets, id);
+    struct adapter_info info = *host;
+    int rc;
 
+    (void)set_dns(nets, id, &info);
+    rc = nets_chip_plug(nets, id, &info);
     if (rc == 0)
         rc =
             link->tap_fds[0] >= 0 ? lay_cable(link, &device->loop) : watch_leg(link, &device->loop);
@@ -489,8 +492,9 @@ int nets_plug(struct nets *nets, struct device *device, const struct board *boar
     for (int id = 0; id < ADAPTER_COUNT; id++) {
         if (board->slots[id].binding == BINDING_OFF)
             continue;
-        rc = board->slots[id].has_chip ? plug_chip(nets, (enum adapter_id)id)
-                                       : plug(nets, (enum adapter_id)id, host);
+        rc = board_has_chip(&board->slots[id], (enum adapter_id)id)
+                 ? plug_chip(nets, (enum adapter_id)id, host)
+                 : plug(nets, (enum adapter_id)id, host);
         if (rc < 0)
             return refuse((enum adapter_id)id, rc, why, "its link can't be watched: %s",
                           strerror(-rc));

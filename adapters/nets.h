@@ -73,9 +73,10 @@ struct nets {
     struct net_link net_links[ADAPTER_COUNT];
     struct keeper_watch watches[ADAPTER_COUNT + 1];
     const struct board *board;
-    bool follows_host_dns;  /* the host's name servers are known from /etc/resolv.conf */
-    struct device *device;  /* that it was plugged into */
-    struct nets_chip *chip; /* the board's W5500; NULL: it has none */
+    bool follows_host_dns;   /* the host's name servers are known from /etc/resolv.conf */
+    struct device *device;   /* that it was plugged into */
+    struct nets_chip *chip;  /* the board's W5500; NULL: it has none */
+    bool has_outside_driver; /* somebody else than the module drives it: it is no adapter */
 
     /* Of an adapter: it has another interface of the same name, perhaps. NULL: nobody asks. */
     void (*interface_changed)(void *ctx, enum adapter_id id);

@@ -8,6 +8,7 @@
 #include "adapters/netlink.h"
 #include "adapters/nets_priv.h"
 #include "adapters/w5500/bench.h"
+#include "adapters/w5500/driver.h"
 #include "emu/device.h"
 #include "emu/util.h"
 
@@ -15,6 +16,7 @@ struct nets_chip {
     struct nets *nets;
     enum adapter_id id;
     struct bench *bench;
+    bool has_driver;       /* whose bench it is */
     struct netlink *watch; /* of the interface that its cable is */
 };
 
@@ -80,10 +82,48 @@ static int connect_cable(struct nets_chip *chip)
     return rc;
 }
 
-int nets_chip_plug(struct nets *nets, enum adapter_id id)
+/* What the lab has for the adapter where it does not ask for anything else. */
+static struct endpoint wish_of(const struct nets *nets, enum adapter_id id)
+{
+    struct board_address address = { 0 };
+
+    if (nets->board->slots[id].binding == BINDING_LAB)
+        board_lab_address(&address, id);
+    return address.ip;
+}
+
+/* The module's own driver, as an adapter. */
+static void add_driver(struct nets_chip *chip, const struct adapter_info *info)
+{
+    struct nets *nets = chip->nets;
+    struct device *device = nets->device;
+    struct net_link *link = &nets->net_links[chip->id];
+
+    struct driver_config config = { .bench = chip->bench,
+                                    .timers = &device->timers,
+                                    .clock = &device->clock,
+                                    .rng = &device->rng,
+                                    .log = &device->log,
+                                    .trace = &device->trace,
+                                    .msgs = &device->msgs,
+                                    .wish = wish_of(nets, chip->id),
+                                    .dns_count = info->dns_count,
+                                    .slot = &nets->board->slots[chip->id],
+                                    .wiring = &nets->board->chip };
+
+    memcpy(config.dns, info->dns, sizeof(config.dns));
+    link->adapter = driver_new(&config);
+    chip->has_driver = true;
+    net_register(&device->net, link->adapter, chip->id);
+    device->ethchip = driver_ethchip(link->adapter);
+    driver_boot(link->adapter);
+}
+
+int nets_chip_plug(struct nets *nets, enum adapter_id id, const struct adapter_info *info)
 {
     struct device *device = nets->device;
     struct nets_chip *chip = xcalloc(1, sizeof(*chip));
+    int rc;
 
     chip->nets = nets;
     chip->id = id;
@@ -95,14 +135,18 @@ int nets_chip_plug(struct nets *nets, enum adapter_id id)
                                                     .options = options_of(&nets->board->chip) });
     nets->net_links[id].chip = chip;
     nets->chip = chip;
-    return connect_cable(chip);
+    rc = connect_cable(chip);
+    if (rc == 0 && !nets->has_outside_driver)
+        add_driver(chip, info);
+    return rc;
 }
 
 void nets_chip_unplug(struct nets_chip *chip)
 {
     if (chip->watch)
         netlink_close(chip->watch);
-    bench_free(chip->bench);
+    if (!chip->has_driver)
+        bench_free(chip->bench);
     free(chip);
 }
 

@@ -7,6 +7,7 @@
 #include "adapters/nets_priv.h"
 #include "adapters/posix.h"
 #include "adapters/tap.h"
+#include "adapters/w5500/driver.h"
 #include "emu/device.h"
 
 /* NULL: the board has no such adapter. */
@@ -83,7 +84,9 @@ static int power(void *ctx, enum adapter_id id, bool is_on)
         return -ENODEV;
     link->is_off = !is_on;
     link->is_asleep = false;
-    return apply(link);
+    if (link->chip && link->adapter)
+        driver_power(link->adapter, is_on);
+    return link->chip ? 0 : apply(link);
 }
 
 /*
@@ -109,8 +112,13 @@ static int status(void *ctx, enum adapter_id id, struct link_status *status)
     const struct net_link *link = link_at(nets, id);
     struct netlink_state state;
 
-    if (!link)
+    if (!link || !link->adapter)
         return -ENODEV;
+    if (link->chip) {
+        driver_status(link->adapter, status);
+        status->is_plugged = !link->is_unplugged && !link->is_lost;
+        return 0;
+    }
     state = *posix_link(link->adapter);
     if (!link->keeper)
         read_host(nets, id, &state);
@@ -146,6 +154,8 @@ static int set_address(void *ctx, enum adapter_id id, const struct board_address
         return -ENODEV;
     if (link->is_lost)
         return -EPIPE;
+    if (link->chip)
+        return driver_set_address(link->adapter, address);
     if (is_same(link, address))
         return 0;
     if (!link->keeper || (!link->is_made && !*((struct nets *)ctx)->board->slots[id].ifname))
@@ -173,6 +183,8 @@ static int set_dhcp(void *ctx, enum adapter_id id, bool is_on)
 
     if (!link)
         return -ENODEV;
+    if (link->chip)
+        return driver_set_dhcp(link->adapter, is_on);
     if (!link->keeper)
         return -EOPNOTSUPP;
     if (link->is_lost)
@@ -194,6 +206,8 @@ static int set_mac(void *ctx, enum adapter_id id, const uint8_t mac[BOARD_MAC_LE
 
     if (!link)
         return -ENODEV;
+    if (link->chip)
+        return driver_set_mac(link->adapter, mac);
     if (!net_link_is_ours(link))
         return -EOPNOTSUPP;
     rc = keeper_set_mac(link->keeper, link->place, mac);

@@ -3,6 +3,7 @@
 
 #include "adapters/nets.h"
 
+struct adapter_info;
 struct netlink_state;
 
 /* What scripts and hands may do to the links. */
@@ -41,8 +42,8 @@ int nets_give_address(struct nets *nets, enum adapter_id id, const struct board_
 
 /* ---- a link on which a W5500 stands ---------------------------------------------------------------- */
 
-/* 0 or -errno; nets_chip_unplug() follows, whatever comes of it. */
-int nets_chip_plug(struct nets *nets, enum adapter_id id);
+/* @info names the name servers. 0 or -errno; nets_chip_unplug() follows, whatever comes of it. */
+int nets_chip_plug(struct nets *nets, enum adapter_id id, const struct adapter_info *info);
 void nets_chip_unplug(struct nets_chip *chip);
 
 /* Is its cable in, or not? */

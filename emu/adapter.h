@@ -55,6 +55,7 @@ enum sock_type { SOCK_TYPE_TCP, SOCK_TYPE_UDP };
 struct sock_spec {
     enum sock_type type;
     bool is_held;        /* TCP: connect() does nothing yet, until proceed() */
+    bool is_for_names;   /* UDP: the module's own lookup; some have a socket for that */
     uint32_t tag;        /* comes back in every event of this socket */
     uint16_t local_port; /* 0: any */
     bool keepalive;

@@ -82,6 +82,15 @@ void board_use(struct board *board, enum binding binding)
     }
 }
 
+/* An interface of somebody else's namespace has to be named: its frames are taken from it. */
+bool board_has_chip(const struct board_slot *slot, enum adapter_id id)
+{
+    if (id != ADAPTER_ETH0 || slot->chip == SLOT_CHIP_NONE)
+        return false;
+    return slot->binding == BINDING_LAB || slot->binding == BINDING_VETH ||
+           slot->binding == BINDING_TAP || (slot->binding == BINDING_NETNS && *slot->ifname);
+}
+
 bool board_binds(const struct board *board, enum binding binding)
 {
     for (int id = 0; id < ADAPTER_COUNT; id++) {

@@ -53,6 +53,13 @@ enum addressing {
     ADDRESSING_DHCP,   /* from whoever serves the link, RFC 2131 */
 };
 
+/* What stands on the adapter's link. */
+enum slot_chip {
+    SLOT_CHIP_DEFAULT, /* of ETH0 the W5500, where its frames are to be had; else the kernel's stack */
+    SLOT_CHIP_W5500,
+    SLOT_CHIP_NONE, /* the kernel's stack */
+};
+
 struct board_address {
     struct endpoint ip, gateway, ip6, gateway6; /* IP_FAMILY_NONE: none */
     unsigned prefix_len, prefix6_len;           /* bits */
@@ -71,7 +78,7 @@ struct board_slot {
     unsigned mtu;                 /* bytes; 0: the link's own */
     bool expects_rules;           /* of impairment: who carries them out needs its frames */
     bool starts_down;             /* the cable is out, the radio off, until somebody changes that */
-    bool has_chip;                /* a W5500 stands on the link, and no kernel's stack */
+    enum slot_chip chip;          /* see board_has_chip() */
     struct endpoint dns[ADAPTER_DNS_MAX];
     size_t dns_count; /* 0: those of the host */
     bool is_default;  /* not by --bind */
@@ -198,6 +205,9 @@ bool board_has_wires(const struct board *board);
 
 /* Put what --bind has not placed on @binding: the network that the emulator makes, or the host's. */
 void board_use(struct board *board, enum binding binding);
+
+/* Is the adapter a W5500 on its link, which has frames of its own? */
+bool board_has_chip(const struct board_slot *slot, enum adapter_id id);
 
 /* Is an adapter bound to that? */
 bool board_binds(const struct board *board, enum binding binding);

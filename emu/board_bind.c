@@ -276,6 +276,17 @@ static const char *take_bridge(struct board_slot *slot, const char *value, char 
                : wrong(why, "bridge= takes the name of a bridge; not \"%.64s\"", value);
 }
 
+static const char *take_chip(struct board_slot *slot, const char *value, char why[BOARD_WHY_MAX])
+{
+    if (strcmp(value, "w5500") == 0)
+        slot->chip = SLOT_CHIP_W5500;
+    else if (strcmp(value, "none") == 0)
+        slot->chip = SLOT_CHIP_NONE;
+    else
+        return wrong(why, "chip= takes w5500 or none; not \"%.64s\"", value);
+    return NULL;
+}
+
 /* ---- the table ---------------------------------------------------------------------------------- */
 
 #define ON(kind)  (1U << BINDING_##kind)
@@ -305,6 +316,7 @@ static const struct option_row {
     { "dev", ON(HOST) | ON(NETNS), false, "the emulator makes the interface of lab, veth and tap",
       take_dev },
     { "peer", ON(VETH), false, "only veth has another end with a name", take_peer },
+    { "chip", ADDRESSED, false, "a chip needs a link with frames of its own", take_chip },
     { "bridge", ON(VETH) | ON(TAP), false, "only veth and tap can join a bridge of this machine's",
       take_bridge },
 };

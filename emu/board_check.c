@@ -5,6 +5,7 @@
 
 #include "emu/board.h"
 
+#define CHIP_MTU    1500 /* W5500 datasheet 1: frames of up to 1514 bytes */
 #define V4_BITS     32
 #define V4_LOOPBACK 127 /* 127.0.0.0/8, RFC 1122 3.2.1.3 */
 
@@ -247,12 +248,32 @@ static const char *check_bridge_ip(const struct board *board, enum adapter_id id
                  endpoint_ip_text(&bridge, ip));
 }
 
+/* What its datasheet does not have. */
+static const char *check_chip(const struct board_slot *slot, enum adapter_id id,
+                              char why[BOARD_WHY_MAX])
+{
+    if (!board_has_chip(slot, id)) {
+        if (slot->chip != SLOT_CHIP_W5500)
+            return NULL;
+        return id == ADAPTER_ETH0 ? "chip=w5500 takes dev=, the interface that is its cable"
+                                  : wrong(why, "%s: only ETH0 is a W5500", adapter_name(id));
+    }
+    if (slot->address.ip6.family != IP_FAMILY_NONE)
+        return "ETH0 is a W5500, which knows no IPv6 (chip=none makes it an interface of Linux's)";
+    if (slot->mtu > CHIP_MTU)
+        return wrong(why, "ETH0 is a W5500, whose frames carry %d bytes at most: mtu=%u", CHIP_MTU,
+                     slot->mtu);
+    return NULL;
+}
+
 const char *board_check(const struct board *board, char why[BOARD_WHY_MAX])
 {
     const char *problem = NULL;
 
     for (int a = 0; a < ADAPTER_COUNT && !problem; a++) {
         problem = check_bridge_ip(board, (enum adapter_id)a, why);
+        if (!problem)
+            problem = check_chip(&board->slots[a], (enum adapter_id)a, why);
         for (int b = a + 1; b < ADAPTER_COUNT && !problem; b++)
             problem = check_pair(board, (enum adapter_id)a, (enum adapter_id)b, why);
     }

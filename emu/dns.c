@@ -107,7 +107,7 @@ static void finish(struct dns_query *query)
 
 static int open_socket(struct dns_query *query, enum sock_type type)
 {
-    struct sock_spec spec = { .type = type };
+    struct sock_spec spec = { .type = type, .is_for_names = true };
     int sid;
 
     query->tag = spec.tag = net_tag_add(net_of(query), &query->owner);

@@ -32,8 +32,10 @@ struct driver_config {
     struct rng *rng;
     struct log *log;
     struct trace *trace;
-    struct msgq *msgs;               /* for W5500_IND */
-    struct endpoint wish;            /* what DHCP is asked for at first; IP_FAMILY_NONE: nothing */
+    struct msgq *msgs;    /* for W5500_IND */
+    struct endpoint wish; /* what DHCP is asked for at first; IP_FAMILY_NONE: nothing */
+    struct endpoint dns[ADAPTER_DNS_MAX]; /* while a lease names none */
+    size_t dns_count;
     const struct board_slot *slot;   /* addressing, address, mac, dns; not owned */
     const struct board_chip *wiring; /* not owned */
 };
