@@ -72,7 +72,7 @@ static unsigned poll_ms(const struct driver *driver)
 }
 
 /* Is the chip there, as it was set up, and has it a link? Every wake of LuatOS's task asks that. */
-static void poll(struct driver *driver)
+static void look_at_chip(struct driver *driver)
 {
     uint8_t regs[REGS_LEN];
 
@@ -204,7 +204,7 @@ static void set_up(struct driver *driver)
         driver_write8(driver, W5500_BLOCK_COMMON, REG_PHYCFGR, PHY_AUTO);
     }
     driver_give_address(driver);
-    poll(driver);
+    look_at_chip(driver);
 }
 
 /* ---- interrupts --------------------------------------------------------------------------------- */
@@ -263,7 +263,7 @@ static void run_task(struct driver *driver)
         return;
     look_at_link_pin(driver);
     if (now_us(driver) >= driver->poll_us)
-        poll(driver);
+        look_at_chip(driver);
     if (is_interrupting(driver))
         driver_wake(driver, now_us(driver));
 }
