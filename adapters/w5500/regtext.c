@@ -298,7 +298,7 @@ static void say_sn_sr(struct text *text, uint64_t value)
 
 static void say_mssr(struct text *text, uint64_t value)
 {
-    say(text, value ? "%" PRIu64 : "%" PRIu64 " (the protocol's)", value);
+    say(text, value ? "%" PRIu64 : "%" PRIu64 " (default)", value);
 }
 
 static void say_proto(struct text *text, uint64_t value)

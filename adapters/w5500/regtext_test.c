@@ -107,7 +107,7 @@ static const struct {
     { "Sn_SR", 0x42, "MACRAW" },
     { "Sn_SR", 0x99, "0x99" },
     { "Sn_PORT", 8080, "8080" },
-    { "Sn_MSSR", 0, "0 (the protocol's)" },
+    { "Sn_MSSR", 0, "0 (default)" },
     { "Sn_MSSR", 536, "536" },
     { "Sn_PROTO", 1, "1 (ICMP)" },
     { "Sn_PROTO", 89, "89" },

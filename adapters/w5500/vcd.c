@@ -327,7 +327,9 @@ static void on_select(struct bench_observer *observer, bool is_selected)
     vcd->halves++;
     add_event(vcd, EVENT_SELECT)->is_selected = false;
     set_bus_ns(vcd, bus_ns(vcd) + SCSN_HIGH_NS);
-    flush(vcd);
+    emit_events(vcd);
+    put_time(vcd, bus_ns(vcd)); /* readers count a level up to the next time */
+    write_out(vcd);
 }
 
 static void on_transfer(struct bench_observer *observer, const uint8_t *mosi, const uint8_t *miso,
@@ -430,7 +432,10 @@ int vcd_close(struct vcd *vcd)
 {
     int error;
 
-    flush(vcd);
+    catch_up(vcd);
+    emit_events(vcd);
+    put_time(vcd, bus_ns(vcd));
+    write_out(vcd);
     error = vcd->error;
     if (close(vcd->config.fd) < 0 && !error)
         error = errno;

@@ -25,8 +25,8 @@ struct vcd;
 struct w5500;
 
 struct vcd_config {
-    const struct w5500 *chip; /* for its pins and its SPI clock */
-    const struct vclock *clock;
+    const struct w5500 *chip;   /* for its pins and its SPI clock */
+    const struct vclock *clock; /* outlives it */
     struct log *log;
     int fd;          /* closed by vcd_close() */
     unsigned gap_ns; /* accurate timing: between two SPI frames */
