@@ -225,6 +225,8 @@ static int open_link(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MA
         return hang(nets, id, why);
     case BINDING_TAP:
         return hang_on_tap(nets, id, why);
+    case BINDING_NAT:
+        return refuse(id, -EOPNOTSUPP, why, "nat is not there yet");
     }
     return 0;
 }

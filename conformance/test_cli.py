@@ -60,6 +60,13 @@ def cli(luatos_emu, tmp_path):
     (["--json", "77", "hi.lua"], "--json 77: no such descriptor is open"),
     (["--json", "/nowhere/trace", "hi.lua"], "--json /nowhere/trace: can't write it: No such file"),
     (["--lab", "--time", "virtual", "hi.lua"], "the lab is a real network"),
+    (["--timing", "slow", "hi.lua"], "--timing slow: it takes fast or accurate"),
+    (["--timing", "accurate", "hi.lua"], "--timing: this board has no W5500"),
+    (["--quirk", "live_tx_wr,", "hi.lua"], "it takes the names of quirks"),
+    (["--quirk", "live_tx_wr,nosuch", "hi.lua"], 'a W5500 has no quirk "nosuch"; there are sendok_acked,'),
+    (["--quirk", "live_tx_wr", "--bind", "ETH0=off", "hi.lua"], "--quirk: this board has no W5500"),
+    (["--bind", "ETH0=host,chip=w5500", "hi.lua"], "host takes no chip=: a chip takes a link"),
+    (["--bind", "ETH0=lab,ip6=2001:db8::2/64", "hi.lua"], "ETH0: ip6=: a W5500 has no IPv6"),
 ])
 def test_a_wrong_command_line_is_one_line_and_code_2(cli, args, says):
     done = cli(*args)

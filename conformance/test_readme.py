@@ -83,6 +83,15 @@ def test_the_two_readmes_have_the_same_tables_and_scripts():
     assert shape(READMES[0]) == shape(READMES[1])
 
 
+@pytest.mark.parametrize("readme", READMES)
+def test_every_quirk_of_the_w5500_is_in_its_table(emu, readme):
+    """What --quirk lists when it knows no such name."""
+    done = subprocess.run([emu.binary, "--quirk", "nosuch", "hi.lua"], capture_output=True, text=True)
+    known = done.stderr.strip().split("; there are ")[1].split(", ")
+    table = re.search(r"^\| `--quirk` \| \|\n\|---[^\n]*\n((?:\|[^\n]*\n)+)", (ROOT / readme).read_text(), re.M)
+    assert re.findall(r"^\| `(\w+)` \|", table.group(1), re.M) == known
+
+
 # ---- module by module ---------------------------------------------------------------------------
 
 KINDS = {"whole": "完整", "partly": "部分", "stand-in": "替身", "absent": "没有"}

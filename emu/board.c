@@ -8,6 +8,7 @@
 static const char *const names[] = {
     [BINDING_OFF] = "off", [BINDING_HOST] = "host", [BINDING_NETNS] = "netns",
     [BINDING_LAB] = "lab", [BINDING_VETH] = "veth", [BINDING_TAP] = "tap",
+    [BINDING_NAT] = "nat",
 };
 
 const char *binding_name(enum binding binding)
@@ -61,7 +62,8 @@ void board_init(struct board *board)
                                                 ADAPTER_ETH, ADAPTER_ETH0, ADAPTER_USB };
 
     *board = (struct board){ .facts = laptop,
-                             .chip = { .cs = BOARD_ANY_PIN,
+                             .chip = { .spi = BOARD_USUAL_SPI,
+                                       .cs = BOARD_ANY_PIN,
                                        .irq = BOARD_ANY_PIN,
                                        .rst = BOARD_ANY_PIN,
                                        .link = BOARD_ANY_PIN,
@@ -87,8 +89,19 @@ bool board_has_chip(const struct board_slot *slot, enum adapter_id id)
 {
     if (id != ADAPTER_ETH0 || slot->chip == SLOT_CHIP_NONE)
         return false;
-    return slot->binding == BINDING_LAB || slot->binding == BINDING_VETH ||
-           slot->binding == BINDING_TAP || (slot->binding == BINDING_NETNS && *slot->ifname);
+    switch (slot->binding) {
+    case BINDING_OFF:
+    case BINDING_HOST:
+        return false;
+    case BINDING_NETNS:
+        return *slot->ifname;
+    case BINDING_LAB:
+    case BINDING_VETH:
+    case BINDING_TAP:
+    case BINDING_NAT:
+        return true;
+    }
+    return false;
 }
 
 bool board_binds(const struct board *board, enum binding binding)

@@ -30,8 +30,14 @@
 #define BOARD_QUIRKS_MAX   16
 #define BOARD_CHIP_BUFFER_KB \
     2 /* W5500 datasheet 3.2: Sn_RXBUF_SIZE and Sn_TXBUF_SIZE after a reset */
-#define BOARD_ANY_PIN (-1)
-#define BOARD_NO_PIN  (-2)
+#define BOARD_CHIP_BUFFER_KB_MAX 16
+#define BOARD_ANY_PIN            (-1)
+#define BOARD_NO_PIN             (-2)
+
+/* Of its bus: where published scripts look for it, an Air780E's on the first, an Air105's on HSPI. */
+#define BOARD_USUAL_SPI (-3)
+#define BOARD_SPI_0     0
+#define BOARD_HSPI_0    5
 
 /* The network that the emulator makes: 192.168.77.0/24. */
 #define BOARD_LAB_BITS 24
@@ -44,6 +50,7 @@ enum binding {
     BINDING_LAB,   /* a network that the emulator makes: a namespace on a bridge */
     BINDING_VETH, /* a veth pair: one end in a namespace of its own, the other on the host's side */
     BINDING_TAP,  /* a TAP device of the host's, with a namespace behind it */
+    BINDING_NAT,  /* the W5500's alone: its sockets are some of this process's, on the host's own */
 };
 
 /* Where an adapter's address comes from. */
@@ -132,7 +139,7 @@ struct board_facts {
 
 /* The W5500 of ETH0: how it is wired, and how it behaves. */
 struct board_chip {
-    int spi;                /* bus, as spi.setup has it */
+    int spi;                /* bus, as spi.setup has it; BOARD_ANY_PIN; BOARD_USUAL_SPI */
     int cs, irq, rst;       /* GPIO numbers; BOARD_ANY_PIN: whichever the script names */
     int link;               /* likewise, of LINKLED; BOARD_NO_PIN: not connected */
     unsigned buffer_kb;     /* of each socket the driver opens; 2: LuatOS's, 1 to 16 */
@@ -158,8 +165,8 @@ struct board {
 void board_init(struct board *board);
 
 /*
- * --bind: "ADAPTER=KIND[,OPTION...]", with the kinds off, host, netns:NAME, lab, veth and tap:NAME,
- * and the options of board_slot_set(). NULL, or what is wrong with it, for people; static or in
+ * --bind: "ADAPTER=KIND[,OPTION...]", with the kinds off, host, netns:NAME, lab, veth, tap:NAME and
+ * nat, and the options of board_slot_set(). NULL, or what is wrong with it, for people; static or in
  * @why. board_check() follows.
  */
 const char *board_bind(struct board *board, const char *text, char why[BOARD_WHY_MAX]);

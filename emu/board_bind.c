@@ -48,7 +48,8 @@ static bool copy_ifname(const char *from, char to[BOARD_IFNAME_MAX])
 
 const char *board_slot_bind(struct board_slot *slot, const char *kind, char why[BOARD_WHY_MAX])
 {
-    static const enum binding plain[] = { BINDING_OFF, BINDING_HOST, BINDING_LAB, BINDING_VETH };
+    static const enum binding plain[] = { BINDING_OFF, BINDING_HOST, BINDING_LAB, BINDING_VETH,
+                                          BINDING_NAT };
 
     *slot = (struct board_slot){ 0 };
     if (strncmp(kind, "netns:", 6) == 0) {
@@ -68,8 +69,8 @@ const char *board_slot_bind(struct board_slot *slot, const char *kind, char why[
         return NULL;
     }
     return wrong(why,
-                 "an adapter is bound to host, lab, netns:NAME, veth or tap:NAME, or is off; not "
-                 "to \"%.64s\"",
+                 "an adapter is bound to host, lab, netns:NAME, veth, tap:NAME or nat, or is off; "
+                 "not to \"%.64s\"",
                  kind);
 }
 
@@ -278,12 +279,11 @@ static const char *take_bridge(struct board_slot *slot, const char *value, char 
 
 static const char *take_chip(struct board_slot *slot, const char *value, char why[BOARD_WHY_MAX])
 {
-    if (strcmp(value, "w5500") == 0)
-        slot->chip = SLOT_CHIP_W5500;
-    else if (strcmp(value, "none") == 0)
-        slot->chip = SLOT_CHIP_NONE;
-    else
+    bool is_none = strcmp(value, "none") == 0;
+
+    if (!is_none && strcmp(value, "w5500") != 0)
         return wrong(why, "chip= takes w5500 or none; not \"%.64s\"", value);
+    slot->chip = is_none ? SLOT_CHIP_NONE : SLOT_CHIP_W5500;
     return NULL;
 }
 
@@ -291,7 +291,7 @@ static const char *take_chip(struct board_slot *slot, const char *value, char wh
 
 #define ON(kind)  (1U << BINDING_##kind)
 #define MADE      (ON(LAB) | ON(VETH) | ON(TAP)) /* links of the emulator's own */
-#define ADDRESSED (MADE | ON(NETNS))
+#define ADDRESSED (MADE | ON(NETNS) | ON(NAT))
 #define ANY       (ADDRESSED | ON(HOST))
 
 static const struct option_row {
@@ -306,17 +306,18 @@ static const struct option_row {
     { "ip", ADDRESSED, false, HOSTS_OWN, take_ip },
     { "mask", ADDRESSED, false, HOSTS_OWN, take_mask },
     { "gw", ADDRESSED, false, HOSTS_OWN, take_gw },
-    { "ip6", ADDRESSED, false, HOSTS_OWN, take_ip6 },
+    { "ip6", MADE | ON(NETNS), false, "its addresses are IPv4's", take_ip6 },
     { "gw6", MADE, false, "the routers there announce themselves", take_gw6 },
     { "dhcp", ADDRESSED, true, HOSTS_OWN, take_dhcp },
-    { "mac", MADE, false, NOT_OURS, take_mac },
+    { "mac", MADE | ON(NETNS) | ON(NAT), false, NOT_OURS, take_mac },
     { "mtu", MADE, false, NOT_OURS, take_mtu },
     { "dns", ANY, false, "", take_dns },
     { "down", ANY, true, "", take_down },
+    { "chip", ADDRESSED, false,
+      "a chip takes a link, and lab, veth, tap and netns with dev= have one", take_chip },
     { "dev", ON(HOST) | ON(NETNS), false, "the emulator makes the interface of lab, veth and tap",
       take_dev },
     { "peer", ON(VETH), false, "only veth has another end with a name", take_peer },
-    { "chip", ADDRESSED, false, "a chip needs a link with frames of its own", take_chip },
     { "bridge", ON(VETH) | ON(TAP), false, "only veth and tap can join a bridge of this machine's",
       take_bridge },
 };

@@ -166,7 +166,62 @@ static const struct refusal refusals[] = {
     { "LWIP_ETH=netns:a,dev=x,ip=10.0.0.2/8", "USB=netns:/run/netns/a,dev=y,ip=10.0.0.3/8",
       "in one namespace" },
     { "LWIP_ETH=lab,ip6=2001:db8::2/64", "USB=lab,ip6=2001:db8::2/64", "one address, 2001:db8::2" },
+    { "ETH0=lab,ip6=2001:db8::2/64", NULL, "ETH0: ip6=: a W5500 has no IPv6" },
+    { "ETH0=veth,mtu=1501", NULL, "ETH0: mtu=1501: a W5500 has 1500 at most" },
+    { "ETH0=lab,chip=w5100", NULL, "chip= takes w5500 or none; not \"w5100\"" },
+    { "ETH0=lab,chip", NULL, "chip= lacks its value" },
+    { "ETH0=host,chip=w5500", NULL, "host takes no chip=: a chip takes a link" },
+    { "ETH0=netns:a,chip=w5500", NULL, "takes an interface's frames: which one, dev=?" },
+    { "LWIP_ETH=lab,chip=w5500", NULL, "LWIP_ETH: chip=w5500: the board has one, behind ETH0" },
+    { "LWIP_ETH=nat", NULL, "LWIP_ETH: nat is the way out of the W5500" },
+    { "ETH0=nat,chip=none", NULL, "no chip=none" },
+    { "ETH0=nat,ip6=2001:db8::2/64", NULL, "nat takes no ip6=" },
+    { "ETH0=nat,mtu=1400", NULL, "nat takes no mtu=" },
 };
+
+static void a_w5500_is_where_eth0_has_frames(void **state)
+{
+    static const struct {
+        const char *bind;
+        bool has_chip;
+    } rows[] = {
+        { "ETH0=lab", true },
+        { "ETH0=veth", true },
+        { "ETH0=tap:t", true },
+        { "ETH0=nat", true },
+        { "ETH0=lab,chip=w5500,mac=02:00:00:00:00:01", true },
+        { "ETH0=netns:a,dev=x,mac=02:00:00:00:00:01", true },
+        { "ETH0=netns:a", false },
+        { "ETH0=host", false },
+        { "ETH0=off", false },
+        { "ETH0=lab,chip=none,ip6=2001:db8::2/64,mtu=9000", false },
+        { "LWIP_ETH=lab", false },
+    };
+
+    (void)state;
+    for (int i = 0; i < ARRAY_LEN(rows); i++) {
+        char why[BOARD_WHY_MAX];
+        struct board board;
+
+        assert_null(bind_all(&board, &rows[i].bind, 1, why));
+        board_use(&board, BINDING_HOST);
+        for (int id = 0; id < ADAPTER_COUNT; id++)
+            assert_int_equal(board_has_chip(&board.slots[id], (enum adapter_id)id),
+                             rows[i].has_chip && id == ADAPTER_ETH0);
+    }
+}
+
+static void what_nobody_has_placed_gets_its_chip_with_its_place(void **state)
+{
+    struct board board;
+
+    (void)state;
+    board_init(&board);
+    board_use(&board, BINDING_HOST);
+    assert_false(board_has_chip(&board.slots[ADAPTER_ETH0], ADAPTER_ETH0));
+    board_use(&board, BINDING_LAB);
+    assert_true(board_has_chip(&board.slots[ADAPTER_ETH0], ADAPTER_ETH0));
+}
 
 static void what_makes_no_sense_is_refused(void **state)
 {
@@ -223,6 +278,8 @@ int main(void)
         cmocka_unit_test(a_cable_without_an_address_asks_for_one),
         cmocka_unit_test(what_makes_no_sense_is_refused),
         cmocka_unit_test(what_can_live_side_by_side_may),
+        cmocka_unit_test(a_w5500_is_where_eth0_has_frames),
+        cmocka_unit_test(what_nobody_has_placed_gets_its_chip_with_its_place),
         cmocka_unit_test(a_refused_option_changes_nothing),
     };
 

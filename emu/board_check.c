@@ -5,9 +5,9 @@
 
 #include "emu/board.h"
 
-#define CHIP_MTU    1500 /* W5500 datasheet 1: frames of up to 1514 bytes */
-#define V4_BITS     32
-#define V4_LOOPBACK 127 /* 127.0.0.0/8, RFC 1122 3.2.1.3 */
+#define V4_BITS      32
+#define V4_LOOPBACK  127  /* 127.0.0.0/8, RFC 1122 3.2.1.3 */
+#define CHIP_MTU_MAX 1500 /* W5500 datasheet 1: frames of up to 1514 bytes */
 
 static const char *wrong(char why[BOARD_WHY_MAX], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -248,22 +248,43 @@ static const char *check_bridge_ip(const struct board *board, enum adapter_id id
                  endpoint_ip_text(&bridge, ip));
 }
 
-/* What its datasheet does not have. */
-static const char *check_chip(const struct board_slot *slot, enum adapter_id id,
+/* The W5500's IP is version 4, its frames have 1514 bytes at most. */
+static const char *check_chip_options(const struct board_slot *slot, const char *name,
+                                      char why[BOARD_WHY_MAX])
+{
+    if (slot->address.ip6.family != IP_FAMILY_NONE)
+        return wrong(why, "%s: ip6=: a W5500 has no IPv6; with chip=none the kernel's stack has",
+                     name);
+    if (slot->mtu > CHIP_MTU_MAX)
+        return wrong(why, "%s: mtu=%u: a W5500 has %d at most; with chip=none it may be more", name,
+                     slot->mtu, CHIP_MTU_MAX);
+    return NULL;
+}
+
+static const char *check_chip(const struct board *board, enum adapter_id id,
                               char why[BOARD_WHY_MAX])
 {
-    if (!board_has_chip(slot, id)) {
-        if (slot->chip != SLOT_CHIP_W5500)
-            return NULL;
-        return id == ADAPTER_ETH0 ? "chip=w5500 takes dev=, the interface that is its cable"
-                                  : wrong(why, "%s: only ETH0 is a W5500", adapter_name(id));
-    }
-    if (slot->address.ip6.family != IP_FAMILY_NONE)
-        return "ETH0 is a W5500, which knows no IPv6 (chip=none makes it an interface of Linux's)";
-    if (slot->mtu > CHIP_MTU)
-        return wrong(why, "ETH0 is a W5500, whose frames carry %d bytes at most: mtu=%u", CHIP_MTU,
-                     slot->mtu);
-    return NULL;
+    static const uint8_t no_mac[BOARD_MAC_LEN];
+    const struct board_slot *slot = &board->slots[id];
+    const char *name = adapter_name(id);
+    bool has_chip = board_has_chip(slot, id);
+
+    if (slot->binding == BINDING_NAT && !has_chip)
+        return id == ADAPTER_ETH0
+                   ? "ETH0=nat is the chip's, and nothing without it: no chip=none"
+                   : wrong(why, "%s: nat is the way out of the W5500, and that is ETH0's", name);
+    if (slot->chip == SLOT_CHIP_W5500 && id != ADAPTER_ETH0)
+        return wrong(why, "%s: chip=w5500: the board has one, behind ETH0", name);
+    if (slot->chip == SLOT_CHIP_W5500 && !has_chip)
+        return "ETH0: chip=w5500 takes an interface's frames: which one, dev=?";
+    if (slot->binding == BINDING_NETNS && !has_chip &&
+        memcmp(slot->mac, no_mac, sizeof(no_mac)) != 0)
+        return wrong(
+            why,
+            "%s: netns takes no mac= without a chip: only links of the emulator's own have "
+            "one",
+            name);
+    return has_chip ? check_chip_options(slot, name, why) : NULL;
 }
 
 const char *board_check(const struct board *board, char why[BOARD_WHY_MAX])
@@ -273,7 +294,7 @@ const char *board_check(const struct board *board, char why[BOARD_WHY_MAX])
     for (int a = 0; a < ADAPTER_COUNT && !problem; a++) {
         problem = check_bridge_ip(board, (enum adapter_id)a, why);
         if (!problem)
-            problem = check_chip(&board->slots[a], (enum adapter_id)a, why);
+            problem = check_chip(board, (enum adapter_id)a, why);
         for (int b = a + 1; b < ADAPTER_COUNT && !problem; b++)
             problem = check_pair(board, (enum adapter_id)a, (enum adapter_id)b, why);
     }

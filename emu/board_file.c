@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "emu/board.h"
+#include "emu/board_chip.h"
 #include "emu/impair.h"
 #include "emu/limits.h"
 #include "emu/util.h"
@@ -498,11 +499,16 @@ static int take_limits(struct yaml *yaml, int node, void *ctx)
     return yaml_take_pairs(yaml, node, take_limit, ctx);
 }
 
+static int take_w5500(struct yaml *yaml, int node, void *ctx)
+{
+    return board_chip_take(yaml, node, &OF(ctx)->board->chip);
+}
+
 static const struct yaml_key board_keys[] = {
     { "name", take_name },     { "model", take_model },       { "hwver", take_hwver },
     { "chip", take_chip },     { "adapters", take_adapters }, { "mobile", take_mobile },
     { "wifi", take_wifi },     { "uart", take_uart },         { "adc", take_adc },
-    { "limits", take_limits },
+    { "limits", take_limits }, { "w5500", take_w5500 },
 };
 
 const char *board_read(struct board *board, struct limits *limits, const char *name,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "emu/board.h"
+#include "emu/board_chip.h"
 #include "emu/limits.h"
 #include "emu/util.h"
 
@@ -122,6 +123,77 @@ static void an_adapter_s_rules_are_what_impair_takes(void **state)
     assert_int_equal(fixture.board.impairs[2].adapter, ADAPTER_ETH);
 }
 
+/* README.md, section ETH0. */
+static void the_chip_is_wired_and_behaves_as_the_file_says(void **state)
+{
+    struct fixture fixture;
+    const struct board_chip *chip = &fixture.board.chip;
+
+    (void)state;
+    assert_null(read_board(&fixture, "w5500:\n"
+                                     "  spi: 2\n"
+                                     "  cs: 8\n"
+                                     "  irq: 0\n"
+                                     "  rst: any\n"
+                                     "  link: none\n"
+                                     "  buffer: 16\n"
+                                     "  timing: accurate\n"
+                                     "  scale: 10\n"
+                                     "  gap_us: 3\n"
+                                     "  quirks: [version_late, live_tx_wr, version_late]\n"));
+    assert_true(board_chip_is_on(chip, 2));
+    assert_false(board_chip_is_on(chip, 0));
+    assert_int_equal(chip->cs, 8);
+    assert_int_equal(chip->irq, 0);
+    assert_int_equal(chip->rst, BOARD_ANY_PIN);
+    assert_int_equal(chip->link, BOARD_NO_PIN);
+    assert_int_equal(chip->buffer_kb, 16);
+    assert_true(chip->is_accurate);
+    assert_int_equal(chip->scale_percent, 10);
+    assert_int_equal(chip->gap_ns, 3000);
+    assert_int_equal(chip->quirks_count, 2);
+    assert_string_equal(chip->quirks[0], "version_late");
+    assert_string_equal(chip->quirks[1], "live_tx_wr");
+}
+
+static void without_a_word_the_chip_is_where_scripts_look_for_it(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    assert_null(read_board(&fixture, "{}"));
+    for (int spi = 0; spi <= BOARD_HSPI_0; spi++)
+        assert_int_equal(board_chip_is_on(&fixture.board.chip, spi), spi == 0 || spi == 5);
+    assert_null(read_board(&fixture, "w5500: { spi: any }"));
+    for (int spi = 0; spi <= BOARD_HSPI_0; spi++)
+        assert_true(board_chip_is_on(&fixture.board.chip, spi));
+    assert_null(read_board(&fixture, "w5500: { spi: 5, quirks: live_rx_rd }"));
+    assert_true(board_chip_is_on(&fixture.board.chip, 5));
+    assert_int_equal(fixture.board.chip.quirks_count, 1);
+}
+
+static void quirks_add_up_without_end(void **state)
+{
+    char why[BOARD_WHY_MAX], name[BOARD_TEXT_MAX + 1];
+    struct board_chip chip = { 0 };
+
+    (void)state;
+    assert_null(board_chip_add_quirks(&chip, "a,b,a", why));
+    assert_null(board_chip_add_quirks(&chip, "ab", why));
+    assert_int_equal(chip.quirks_count, 3);
+    assert_non_null(board_chip_add_quirks(&chip, "", why));
+    assert_non_null(board_chip_add_quirks(&chip, "c,", why));
+    memset(name, 'x', sizeof(name));
+    name[BOARD_TEXT_MAX] = '\0';
+    assert_non_null(strstr(board_chip_add_quirks(&chip, name, why), "so long a name: xxx"));
+    for (int i = 0; i < BOARD_QUIRKS_MAX; i++) {
+        (void)snprintf(name, sizeof(name), "q%d", i);
+        (void)board_chip_add_quirks(&chip, name, why);
+    }
+    assert_int_equal(chip.quirks_count, BOARD_QUIRKS_MAX);
+    assert_non_null(board_chip_add_quirks(&chip, "another", why));
+}
+
 static void an_empty_file_changes_nothing(void **state)
 {
     struct fixture fixture, before;
@@ -162,6 +234,16 @@ static void what_is_wrong_is_told_with_line_and_key(void **state)
         { "wifi: [{password: longenough}]", "b.yaml:1: wifi: a network has a name" },
         { "wifi: [{ssid: x, password: short}]", "b.yaml:1: wifi.password: a password has 8" },
         { "wifi: [{ssid: x, bssid: \"1:2:3\"}]", "b.yaml:1: wifi.bssid: it takes six bytes" },
+        { "w5500: {spi: 6}", "b.yaml:1: w5500.spi: it takes a number from 0 to 5" },
+        { "w5500: {spi: none}", "b.yaml:1: w5500.spi: it takes a number from 0 to 5, any" },
+        { "w5500: {cs: -1}", "b.yaml:1: w5500.cs: it takes a number from 0 to 254, any" },
+        { "w5500: {link: x}", "w5500.link: it takes a number from 0 to 254, any or none" },
+        { "w5500: {buffer: 3}", "w5500.buffer: a socket's buffers have 1, 2, 4, 8 or 16 KB" },
+        { "w5500: {timing: slow}", "w5500.timing: it takes fast or accurate" },
+        { "w5500: {scale: 0}", "w5500.scale: it takes a number from 1 to 10000" },
+        { "w5500: {gap_us: x}", "w5500.gap_us: it takes a number from 0 to" },
+        { "w5500: {quirks: [\"\"]}", "w5500.quirks: it takes the names of quirks" },
+        { "w5500: {mosi: 1}", "w5500.mosi: there is no such key" },
         { "limits: {socks: 1}", "b.yaml:1: limits.socks: there is no such key" },
         { "uart: {9: pty}", "b.yaml:1: uart.9: " },
         { "a: [", "b.yaml:2: this is not YAML" },
@@ -202,6 +284,9 @@ int main(void)
         cmocka_unit_test(what_a_file_says_is_taken_and_the_rest_stays),
         cmocka_unit_test(an_adapter_s_text_is_what_bind_takes),
         cmocka_unit_test(an_adapter_s_rules_are_what_impair_takes),
+        cmocka_unit_test(the_chip_is_wired_and_behaves_as_the_file_says),
+        cmocka_unit_test(without_a_word_the_chip_is_where_scripts_look_for_it),
+        cmocka_unit_test(quirks_add_up_without_end),
         cmocka_unit_test(an_empty_file_changes_nothing),
         cmocka_unit_test(what_is_wrong_is_told_with_line_and_key),
         cmocka_unit_test(no_more_networks_than_there_is_room_for),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emu/board_chip.h"
 #include "emu/board_file.h"
 #include "emu/exit_code.h"
 #include "emu/util.h"
@@ -107,6 +108,19 @@ static const char *set_trace_spi(struct cli *cli, const char *value, char why[WH
     (void)why;
     cli->trace_spi = value;
     return *value ? NULL : "it takes a file's name";
+}
+
+static const char *set_timing(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    (void)why;
+    cli->chip_option = "timing";
+    return board_chip_set_timing(&cli->board.chip, value) ? NULL : BOARD_TIMINGS;
+}
+
+static const char *set_quirk(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    cli->chip_option = "quirk";
+    return board_chip_add_quirks(&cli->board.chip, value, why);
 }
 
 static const char *set_color(struct cli *cli, const char *value, char why[WHY_MAX])
@@ -480,7 +494,9 @@ static const struct option_row rows[] = {
       "follow after commas: dev=IFACE (host, netns), ip=A.B.C.D/LEN\n"
       "or ip= and mask=, gw=, ip6=ADDRESS/LEN, gw6=, or dhcp (not\n"
       "host), mac=, mtu= (lab, veth, tap), dns=IP (up to four),\n"
-      "down (the cable is out at first). May be repeated. Default:\n"
+      "down (the cable is out at first). ETH0 on a link is a W5500;\n"
+      "chip=none: the kernel's stack, as all others. May be repeated.\n"
+      "Default:\n"
       "LWIP_GP, LWIP_STA, LWIP_AP, LWIP_ETH, ETH0 and USB are on\n"
       "the host's",
       set_bind },
@@ -550,6 +566,10 @@ static const struct option_row rows[] = {
       "whose numbers: the document's (default; ETH0 is 5, USB 6)\n"
       "or today's firmware's (ETH0 is 17, USB 16)",
       set_profile },
+    { 0, "quirk", "NAME[,NAME]",
+      "let the W5500 behind ETH0 differ from the one that is sold;\n"
+      "README.md, section ETH0, lists the names. May be repeated",
+      set_quirk },
     { 0, "sandbox", NULL,
       "let the kernel (Landlock) refuse the script's process every\n"
       "file that the command line does not name; exit code 4 where\n"
@@ -567,6 +587,10 @@ static const struct option_row rows[] = {
       "network; with --seed every run is the same byte for byte",
       set_time },
     { 0, "timeout", "MS", "end with exit code 42 after so many milliseconds", set_timeout },
+    { 0, "timing", "fast|accurate",
+      "the W5500 behind ETH0: fast (default), in no time, or\n"
+      "accurate, at the pace of its SPI clock and its wire",
+      set_timing },
     { 0, "tls-max", "1.2|1.3",
       "the newest TLS that is spoken: 1.2, as modules do\n"
       "(default), or 1.3",

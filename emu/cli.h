@@ -35,15 +35,16 @@ struct cli {
     enum cli_color color;
     uint64_t seed;
     bool has_seed;
-    uint64_t timeout_ms;   /* 0: none */
-    const char *json;      /* a descriptor's number or a file's name; NULL: none */
-    const char *ctl;       /* path of a socket to be controlled by; NULL: none */
-    const char *keylog;    /* a file's name; NULL: none */
-    const char *capture;   /* a file's name; NULL: none */
-    const char *trace_spi; /* the same */
-    bool hides_keys;       /* --no-keys */
-    const char *scenario;  /* a file's name; NULL: none */
-    bool keep_running;     /* --exit-on never */
+    uint64_t timeout_ms;     /* 0: none */
+    const char *json;        /* a descriptor's number or a file's name; NULL: none */
+    const char *ctl;         /* path of a socket to be controlled by; NULL: none */
+    const char *keylog;      /* a file's name; NULL: none */
+    const char *capture;     /* a file's name; NULL: none */
+    const char *trace_spi;   /* the same */
+    const char *chip_option; /* of those that are for a W5500, the last one; NULL: none */
+    bool hides_keys;         /* --no-keys */
+    const char *scenario;    /* a file's name; NULL: none */
+    bool keep_running;       /* --exit-on never */
     enum cli_sandbox sandbox;
     bool allows_tls_1_3;
     enum tier_wish net;

@@ -347,6 +347,16 @@ static const struct w5500 *w5500_of(const struct nets *nets)
     return bench ? bench_chip(bench) : NULL;
 }
 
+/* An enum exit_code: an option has no chip to be for, which was said. */
+static int check_chip_option(const struct cli *cli, struct device *device, const struct nets *nets)
+{
+    if (!cli->chip_option || nets_bench(nets))
+        return EXIT_CODE_OK;
+    log_say(&device->log, "--%s: this board has no W5500; --bind ETH0=lab has one",
+            cli->chip_option);
+    return EXIT_CODE_USAGE;
+}
+
 /* An enum exit_code: there is nothing to trace, which was said. */
 static int trace_spi(const struct cli *cli, struct device *device, int fd,
                      struct surroundings *around)
@@ -403,7 +413,9 @@ static int surround(const struct cli *cli, struct device *device, struct vfs *vf
         log_say(&device->log, "%s", why);
         return EXIT_CODE_ENVIRONMENT;
     }
-    code = outputs->spi_fd >= 0 ? trace_spi(cli, device, outputs->spi_fd, around) : EXIT_CODE_OK;
+    code = check_chip_option(cli, device, &around->nets);
+    if (code == EXIT_CODE_OK && outputs->spi_fd >= 0)
+        code = trace_spi(cli, device, outputs->spi_fd, around);
     if (code == EXIT_CODE_OK)
         code = impair(cli, device, around);
     if (code != EXIT_CODE_OK)
@@ -627,6 +639,24 @@ static bool take_and_drop(struct cli *cli, char *const argv[], struct surroundin
     return false;
 }
 
+/* False: there is no such quirk, which was said. */
+static bool check_quirks(const struct board_chip *chip)
+{
+    struct w5500_quirks unused = { 0 };
+
+    for (size_t i = 0; i < chip->quirks_count; i++) {
+        if (w5500_quirk_set(&unused, chip->quirks[i], true))
+            continue;
+        (void)fprintf(stderr, "luatos-emu: a W5500 has no quirk \"%s\"; there are",
+                      chip->quirks[i]);
+        for (size_t known = 0; w5500_quirk_get(known); known++)
+            (void)fprintf(stderr, "%s %s", known ? "," : "", w5500_quirk_get(known)->name);
+        (void)fputs("\n", stderr);
+        return false;
+    }
+    return true;
+}
+
 static int run(struct cli *cli, char *const argv[], const struct outputs *outputs)
 {
     char script[PROJECT_PATH_MAX], why[WHY_MAX];
@@ -679,5 +709,7 @@ int main(int argc, char *argv[])
     case CLI_VERDICT_RUN:
         break;
     }
-    return outputs_open(&outputs, &cli) ? run(&cli, argv, &outputs) : EXIT_CODE_USAGE;
+    if (!check_quirks(&cli.board.chip) || !outputs_open(&outputs, &cli))
+        return EXIT_CODE_USAGE;
+    return run(&cli, argv, &outputs);
 }

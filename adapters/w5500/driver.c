@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "adapters/w5500/driver_priv.h"
+#include "emu/board_chip.h"
 #include "emu/log.h"
 #include "emu/msgq.h"
 #include "emu/rng.h"
@@ -348,7 +349,7 @@ static bool is_wired(int wired, int named)
 
 static bool is_as_wired(const struct board_chip *wiring, const struct ethchip_pins *pins)
 {
-    return wiring->spi == pins->spi && is_wired(wiring->cs, pins->cs) &&
+    return board_chip_is_on(wiring, pins->spi) && is_wired(wiring->cs, pins->cs) &&
            is_wired(wiring->irq, pins->irq) && is_wired(wiring->rst, pins->rst);
 }
 
