@@ -87,7 +87,8 @@ static struct endpoint wish_of(const struct nets *nets, enum adapter_id id)
 {
     struct board_address address = { 0 };
 
-    if (nets->board->slots[id].binding == BINDING_LAB)
+    if (nets->board->slots[id].binding == BINDING_LAB &&
+        nets->board->slots[id].addressing == ADDRESSING_GIVEN)
         board_lab_address(&address, id);
     return address.ip;
 }

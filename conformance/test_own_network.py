@@ -29,11 +29,15 @@ def kernel_objects():
 def test_each_adapter_has_an_address_of_its_own(own, emu):
     """One namespace an adapter, on one bridge: 192.168.77.10 and on."""
     done = emu.run("""
-for _, adapter in ipairs{socket.LWIP_GP, socket.LWIP_STA, socket.LWIP_AP, socket.LWIP_ETH,
-                         socket.ETH0, socket.USB} do
-    log.info("ip", adapter, socket.localIP(adapter))
-end
-os.exit(0)
+sys.taskInit(function()
+    while not socket.adapter(socket.ETH0) do sys.waitUntil("IP_READY", 5000) end
+    for _, adapter in ipairs{socket.LWIP_GP, socket.LWIP_STA, socket.LWIP_AP, socket.LWIP_ETH,
+                             socket.ETH0, socket.USB} do
+        log.info("ip", adapter, socket.localIP(adapter))
+    end
+    os.exit(0)
+end)
+sys.run()
 """, "--net", "own")
     assert done.texts("ip") == [f"{i + 1} 192.168.77.{10 + i} 255.255.255.0 192.168.77.1 nil"
                                 for i in range(6)]

@@ -215,7 +215,7 @@ def test_the_adapter_that_is_not_named_is_the_modules_own_or_the_last(tasks, net
     ([], "192.168.77.10"),
     (["LWIP_GP"], "192.168.77.11"),
     (["LWIP_GP", "LWIP_STA"], "192.168.77.15"),
-    (["LWIP_GP", "LWIP_STA", "USB"], "192.168.77.14"),
+    (["LWIP_GP", "LWIP_STA", "USB", "ETH0"], "192.168.77.13"),
 ])
 def test_local_ip_without_a_number_is_that_adapters(own, tasks, off, ip):
     """On the emulator's own network each has an address of its own."""
