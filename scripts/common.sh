@@ -7,7 +7,7 @@ BUILD_PACKAGES=(gcc cmake ninja-build pkg-config liblua5.4-dev libjansson-dev li
                 libssl-dev libnl-3-dev libnl-route-3-dev)
 TEST_PACKAGES=(libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml clang llvm
                libclang-rt-dev libnftables1 libslirp0 passt slirp4netns dnsmasq-base iproute2 util-linux
-               openssl man-db tshark)
+               openssl man-db tshark gtkwave sigrok-cli)
 # Peers that Debian starts as services when they are installed: not on somebody's own machine. The
 # tests that want them are skipped where they are not.
 CI_PACKAGES=(chrony nginx-light mosquitto)
