@@ -7,15 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "adapters/unix_path.h"
 #include "emu/device.h"
 #include "emu/exit_code.h"
 #include "emu/fdio.h"
 #include "emu/util.h"
-
-#define BACKLOG 8
 
 struct client {
     struct ctl *ctl; /* NULL: free */
@@ -106,59 +104,25 @@ static void on_listener(struct loop_fd *source, uint32_t events)
 
 /* ---- life ----------------------------------------------------------------------------------------------- */
 
-static int set_path(struct sockaddr_un *sa, const char *path)
-{
-    if (strlen(path) >= sizeof(sa->sun_path))
-        return -ENAMETOOLONG;
-    *sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
-    memcpy(sa->sun_path, path, strlen(path) + 1);
-    return 0;
-}
-
-/* Is there a socket at @sa that nobody listens at? */
-static bool is_left_over(const struct sockaddr_un *sa)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0 &&
-                   errno == ECONNREFUSED;
-
-    if (fd >= 0)
-        close(fd);
-    return refused;
-}
-
-static int listen_at(int fd, const struct sockaddr_un *sa)
-{
-    if (bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0) {
-        if (errno != EADDRINUSE || !is_left_over(sa))
-            return -errno;
-        (void)unlink(sa->sun_path);
-        if (bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0)
-            return -errno;
-    }
-    return listen(fd, BACKLOG) < 0 ? -errno : 0;
-}
-
 int ctl_open(struct ctl **out, const char *path, const struct commander *commander)
 {
     struct sockaddr_un sa;
     struct ctl *ctl;
-    int fd, rc = set_path(&sa, path);
+    int fd, rc = unix_path_set(&sa, path);
 
     if (rc < 0)
         return rc;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = unix_path_listen(&sa);
     if (fd < 0)
-        return -errno;
+        return fd;
     ctl = xcalloc(1, sizeof(*ctl));
     ctl->commander = *commander;
     ctl->sa = sa;
     ctl->listener = (struct loop_fd){ .fd = fd, .ready = on_listener };
-    rc = listen_at(fd, &sa);
-    if (rc == 0)
-        rc = loop_add(&commander->device->loop, &ctl->listener, EPOLLIN);
+    rc = loop_add(&commander->device->loop, &ctl->listener, EPOLLIN);
     if (rc < 0) {
         close(fd);
+        (void)unlink(sa.sun_path);
         free(ctl);
         return rc;
     }
@@ -214,7 +178,8 @@ int ctl_run(const char *path, int words_count, char *const words[])
 
     for (int i = 0; i < words_count && len < sizeof(line); i++)
         len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%s", i ? " " : "", words[i]);
-    if (!words_count || len + 1 >= sizeof(line) || strchr(line, '\n') || set_path(&sa, path) < 0) {
+    if (!words_count || len + 1 >= sizeof(line) || strchr(line, '\n') ||
+        unix_path_set(&sa, path) < 0) {
         (void)fputs("luatos-emu: ctl: usage: luatos-emu ctl PATH COMMAND; the command help lists "
                     "them\n",
                     stderr);

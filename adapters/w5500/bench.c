@@ -283,6 +283,16 @@ void bench_observe(struct bench *bench, struct bench_observer *observer)
         w5500_observe(bench->chip, on_access);
 }
 
+void bench_unobserve(struct bench *bench, struct bench_observer *observer)
+{
+    struct bench_observer **at = &bench->observers;
+
+    while (*at && *at != observer)
+        at = &(*at)->next;
+    if (*at)
+        *at = observer->next;
+}
+
 /* ---- life ----------------------------------------------------------------------------------- */
 
 struct bench *bench_new(const struct bench_config *config)

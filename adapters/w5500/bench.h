@@ -103,3 +103,4 @@ struct bench_observer {
 };
 
 void bench_observe(struct bench *bench, struct bench_observer *observer);
+void bench_unobserve(struct bench *bench, struct bench_observer *observer);
