@@ -20,7 +20,7 @@
 #define DISCARD_CAP 8192 /* of a notification, whose text is not looked at */
 #define V4_BITS     32
 
-/* linux/if.h, which does not go with net/if.h. IFF_RUNNING is up to a second late. */
+/* linux/if.h, which does not go with net/if.h */
 #define LOWER_UP 0x10000U
 #define DORMANT  0x20000U /* 802.1X is not through */
 
@@ -209,10 +209,11 @@ static void read_addresses(struct nl_cache *addresses, int ifindex, struct adapt
 static void read_link(struct rtnl_link *link, struct netlink_state *state)
 {
     const struct nl_addr *mac = rtnl_link_get_addr(link);
-    unsigned flags = rtnl_link_get_flags(link);
+    const unsigned up = IFF_UP | IFF_RUNNING | LOWER_UP;
 
     state->ifindex = rtnl_link_get_ifindex(link);
-    state->has_carrier = (flags & (IFF_UP | LOWER_UP | DORMANT)) == (IFF_UP | LOWER_UP);
+    /* between LOWER_UP and RUNNING the kernel drops what is sent: the link's queue is not open yet */
+    state->has_carrier = (rtnl_link_get_flags(link) & (up | DORMANT)) == up;
     state->mtu = rtnl_link_get_mtu(link);
     if (mac && nl_addr_get_len(mac) == sizeof(state->mac))
         memcpy(state->mac, nl_addr_get_binary_addr(mac), sizeof(state->mac));
