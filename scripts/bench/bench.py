@@ -24,12 +24,13 @@ FOREIGN_MAX = 0.10  # share of the CPUs that others may take before a pair is me
 STARTS = 5          # of a start pair, each: a start is short
 
 # awake: whether the CPUs are kept from going idle; unit and scale: of the figures shown; target: of
-# the ratio, None: it is only shown; network: "veth", a cable to a bridge, at both sides, "lab";
-# captured: the yardstick is the emulator itself without a capture
+# the ratio, of "flood" of the figure, None: it is only shown; network: "veth", a cable to a bridge,
+# at both sides, "lab"; extra: options; the yardstick is the emulator itself without them
 Probe = collections.namedtuple(
-    "Probe", "name what op mode connections size awake unit scale target network captured",
-    defaults=("loopback", False))
-RATE, BULK = ("/s", 1), ("MB/s", 1 / 1e6)
+    "Probe", "name what op mode connections size awake unit scale target network extra",
+    defaults=("loopback", ()))
+CAPTURE, RULES_MAY_COME = ("--capture", "capture.pcapng"), ("--ctl", "ctl")
+RATE, BULK, FLOOD = ("/s", 1), ("MB/s", 1 / 1e6), ("Gbit/s", 1 / 1e9)
 PROBES = [
     Probe("start", "start and end of an empty script", "start", None, 0, 0, False, "ms", 1, 3.0),
     Probe("ping", "TCP ping-pong, 64 bytes", "ping", "echo", 1, 64, True, *RATE, 0.90),
@@ -45,22 +46,36 @@ PROBES = [
     Probe("start-lab", "start, six adapters in the lab", "start", None, 0, 0, False, "ms", 1, None,
           "lab"),
     Probe("capture-send", "send, with a capture", "send", "sink", 1, 16384, False, *BULK, None,
-          "veth", True),
+          "veth", CAPTURE),
     Probe("capture-recv", "receive, with a capture", "recv", "source", 1, 16384, False, *BULK, None,
-          "veth", True),
+          "veth", CAPTURE),
     Probe("capture-ping", "ping-pong, with a capture", "ping", "echo", 1, 64, True, *RATE, None,
-          "veth", True),
+          "veth", CAPTURE),
+    Probe("unimpaired-send", "send, rules of impairment may come", "send", "sink", 1, 16384, False,
+          *BULK, 0.90, "veth", RULES_MAY_COME),
+    Probe("unimpaired-recv", "receive, rules may come", "recv", "source", 1, 16384, False, *BULK,
+          0.90, "veth", RULES_MAY_COME),
+    Probe("impaired-up", "UDP up, 1 % loss and 20 ms", "flood", None, 0, 1020, True, *FLOOD, 1.0,
+          "veth"),
+    Probe("impaired-down", "UDP down, 1 % loss and 20 ms", "flood", None, 0, 1020, True, *FLOOD,
+          1.0, "veth"),
+    Probe("delayed-up", "a tenth of it up", "flood", None, 0, 102, True, *FLOOD, 0.1, "veth"),
+    Probe("delayed-down", "a tenth of it down", "flood", None, 0, 102, True, *FLOOD, 0.1, "veth"),
 ]
 START_LAB_MS_MAX = 100
 START_RSS_MAX_KB = 8 * 1024
 CONNECTION_RSS_MAX_KB = 4.0
+# of "flood": the size is Mbit/s, as much more than is to arrive as the rule loses
+RULE, DELAY_US, DATAGRAM_LEN, ERROR_US_MAX = "loss=1%,delay=20ms", 20000, 1400, 1000
+FLOOD_MS_MIN, FLOOD_PORT, READY_S = 1000, 5555, 10
 
 
 class Unmeasured(Exception):
     """A run that gave no figure, and why."""
 
 
-Run = collections.namedtuple("Run", "value rss_kb foreign")
+# error_us: of "flood": how far 99 of 100 delays were at most from what they should be
+Run = collections.namedtuple("Run", "value rss_kb foreign error_us")
 
 
 # ---- the machine ------------------------------------------------------------------------------
@@ -108,6 +123,7 @@ class Lan:
     The emulator's adapter hangs on the same bridge."""
 
     SERVER, YARDSTICK, EMULATOR = "10.77.0.1", "10.77.0.3", "10.77.0.2"
+    MAC = "02:00:00:00:00:01"  # of the bridge: else it changes with its ports
 
     def __init__(self):
         self.far = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo ready; exec cat"],
@@ -115,16 +131,55 @@ class Lan:
         if self.far.stdout.readline() != "ready\n":
             raise Unmeasured("no second network namespace to be had")
         self.enter = ["nsenter", f"--net=/proc/{self.far.pid}/ns/net"]
-        for line in (f"link add lan type bridge|addr add {self.SERVER}/24 dev lan|link set lan up|"
+        for line in (f"link add lan address {Lan.MAC} type bridge|addr add {self.SERVER}/24 dev lan|link set lan up|"
                      f"link add far type veth peer name eth netns {self.far.pid}|"
                      "link set far master lan up").split("|"):
             subprocess.run(["ip", *line.split()], check=True)
         for line in f"addr add {self.YARDSTICK}/24 dev eth|link set eth up".split("|"):
             subprocess.run([*self.enter, "ip", *line.split()], check=True)
 
+    @staticmethod
+    def settle():
+        """What an emulator made goes a little after it; what its address was is forgotten."""
+        deadline = time.monotonic() + READY_S
+        while "emu" in [name for _, name in socket.if_nameindex()]:
+            if time.monotonic() > deadline:
+                raise Unmeasured("the cable of the run before is still there")
+            time.sleep(0.01)
+        subprocess.run(["ip", "neigh", "flush", "dev", "lan"], check=True)
+
     def options(self):
         """Of the emulator."""
         return ["--bind", f"LWIP_ETH=veth:peer=emu,bridge=lan,ip={self.EMULATOR}/24"]
+
+
+def namespaces_of(pid):
+    """Of network, that the children of a process hold by descriptors."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        children = file.read().split()
+    for child in children:
+        try:
+            descriptors = os.listdir(f"/proc/{child}/fd")
+        except OSError:
+            continue
+        for descriptor in descriptors:
+            path = f"/proc/{child}/fd/{descriptor}"
+            if os.path.exists(path) and os.readlink(path).startswith("net:"):
+                yield path
+
+
+def enter_adapter(pid, address):
+    """The command that enters the namespace of the emulator's in which @address is ready."""
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        for path in namespaces_of(pid):
+            enter = ["nsenter", f"--net={path}"]
+            shown = subprocess.run([*enter, "ip", "-o", "-4", "addr"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, text=True, check=False).stdout
+            if f" {address}/" in shown:
+                return enter
+        time.sleep(0.05)
+    raise Unmeasured(f"no namespace to be seen with {address}")
 
 
 class Idlers:
@@ -149,7 +204,6 @@ class Bench:
     def __init__(self, tools, emulator, window_ms, folder):
         self.tools, self.emulator, self.window_ms, self.folder = tools, emulator, window_ms, folder
         self.lan = None
-        self.capture = os.path.join(folder, "capture.pcapng")
         self.launch = os.path.join(tools, "launch")
         self.empty = os.path.join(folder, "empty.lua")
         with open(self.empty, "w", encoding="ascii"):
@@ -166,8 +220,8 @@ class Bench:
     def yardstick(self, probe, port):
         if probe.op == "start":
             return ["lua5.4", self.empty]
-        if probe.captured:
-            return self.ours(probe._replace(captured=False), port)
+        if probe.extra:
+            return self.ours(probe._replace(extra=()), port)
         return [*(self.lan.enter if probe.network == "veth" else []),
                 os.path.join(self.tools, "client"), probe.op, str(port), str(probe.connections),
                 str(probe.size), str(self.window_ms)]
@@ -178,8 +232,7 @@ class Bench:
             command += ["--net", "own", "--lab"]
         if probe.network == "veth":
             command += self.lan.options()
-        if probe.captured:
-            command += ["--capture", self.capture]
+        command += probe.extra
         if probe.connections > 1:  # a module has 16 sockets
             command += ["--set", f"sockets={probe.connections}"]
         return command + [os.path.join(HERE, probe.op + ".lua")]
@@ -230,13 +283,57 @@ class Bench:
             raise Unmeasured(f"the client claims {count}, the server saw {seen} bytes and "
                              f"{clients} connections")
 
+    def flood(self, far, to, mbit, arriving, delay_us):
+        """Send from here to @far, or back; bits a second of data, and the error of 99 %."""
+        tool = os.path.join(self.tools, "flood")
+        receiver, sender = ([], far) if arriving else (far, [])
+        with subprocess.Popen([*receiver, tool, "recv", str(FLOOD_PORT), str(delay_us)], text=True,
+                              stdout=subprocess.PIPE,
+                              preexec_fn=lambda: pin(SERVER_CPU)) as process:
+            if process.stdout.readline() != "ready\n":
+                raise Unmeasured("no receiver")
+            window_ms = max(self.window_ms, FLOOD_MS_MIN)
+            subprocess.run([*sender, tool, "send", to, str(FLOOD_PORT), str(mbit),
+                            str(window_ms)], check=True, stdout=subprocess.DEVNULL)
+            line = process.stdout.readline().split()
+        if not line:
+            raise Unmeasured("nothing has arrived")
+        return int(line[1]) * DATAGRAM_LEN * 8 / float(line[2]), float(line[4])
+
+    def measure_flood(self, make_command, probe):
+        """The emulator idles: what carries the frames is measured, between two programs in C."""
+        is_up = probe.name.endswith("up")
+        if make_command == self.yardstick:
+            value, error_us = self.flood(self.lan.enter, Lan.SERVER if is_up else Lan.YARDSTICK,
+                                         probe.size, is_up, 0)
+            return value, 0, error_us
+        rule = f"LWIP_ETH:{'up' if is_up else 'down'},{RULE}"
+        with subprocess.Popen([self.emulator, *self.lan.options(), "--impair", rule, "--exit-on",
+                               "never", os.path.join(HERE, "idle.lua")],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                              preexec_fn=lambda: pin(CLIENT_CPU)) as run:
+            try:
+                if not any("BENCH ready" in line for line in run.stdout):
+                    raise Unmeasured("the emulator's adapter is not ready")
+                enter = enter_adapter(run.pid, Lan.EMULATOR)
+                value, error_us = self.flood(enter, Lan.SERVER if is_up else Lan.EMULATOR,
+                                             probe.size, is_up, DELAY_US)
+            finally:
+                run.terminate()
+        return value, 0, error_us
+
     def measure(self, make_command, probe):
+        if self.lan:
+            self.lan.settle()
         began, busy, own = time.monotonic(), busy_s(), own_s()
-        measure = self.measure_traffic if probe.mode else self.measure_start
-        value, rss_kb = measure(make_command, probe)
+        if probe.op == "flood":
+            value, rss_kb, error_us = self.measure_flood(make_command, probe)
+        else:
+            measure = self.measure_traffic if probe.mode else self.measure_start
+            (value, rss_kb), error_us = measure(make_command, probe), 0
         took = (time.monotonic() - began) * (os.cpu_count() or 1)
         foreign = max(0.0, (busy_s() - busy) - (own_s() - own)) / took
-        return Run(value, rss_kb, foreign)
+        return Run(value, rss_kb, foreign, error_us)
 
     def measure_pair(self, probe, ours_first):
         sides = [self.yardstick, self.ours]
@@ -247,7 +344,7 @@ class Bench:
 # ---- rounds and the table ------------------------------------------------------------------------
 
 class Table:
-    columns = "{:<34} {:>12} {:>12} {:>7}  {:>8}  {}"
+    columns = "{:<42} {:>12} {:>12} {:>7}  {:>8}  {}"
 
     def __init__(self):
         self.missed, self.failed = [], []
@@ -261,7 +358,7 @@ class Table:
             self.missed.append(what)
 
     def failure(self, what, why):
-        print(f"{what:<34} not measured: {why}", flush=True)
+        print(f"{what:<42} not measured: {why}", flush=True)
         self.failed.append(what)
 
 
@@ -279,14 +376,24 @@ def show(table, probe, pairs):
     lower_is_better = probe.op == "start"
     if probe.network == "lab":
         target, is_met = f"<= {START_LAB_MS_MAX} ms", ours <= START_LAB_MS_MAX
+    elif probe.op == "flood":
+        target, is_met = f">= {probe.target:.2f}", ours * probe.scale >= probe.target
     elif probe.target is None:
         target, is_met = "", None
     else:
         target = f"{'<=' if lower_is_better else '>='} {probe.target:.2f}"
         is_met = ratio <= probe.target if lower_is_better else ratio >= probe.target
-    what = f"{probe.what}, {probe.unit}" + (" (*)" if probe.captured else "")
+    what = f"{probe.what}, {probe.unit}" + (" (*)" if probe.extra else "")
     table.row(what, number(theirs * probe.scale), number(ours * probe.scale), f"{ratio:.2f}", target,
               is_met)
+    if probe.op == "flood":
+        show_errors(table, pairs)
+
+
+def show_errors(table, pairs):
+    theirs, ours = median_of(pairs, 0, "error_us"), median_of(pairs, 1, "error_us")
+    table.row("  99 % of its delays are right to, ms", f"{theirs / 1e3:.2f}", f"{ours / 1e3:.2f}",
+              "", f"<= {ERROR_US_MAX / 1e3:.2f}", ours <= ERROR_US_MAX)
 
 
 def show_start_memory(table, pairs):
@@ -338,8 +445,8 @@ def run_probes(bench, probes, rounds, patience_s):
         if probe.connections > 1:
             show_connection_memory(bench, table, probe, pairs)
     print()
-    if any(probe.captured for probe in probes):
-        print("(*) the yardstick is the emulator without a capture")
+    if any(probe.extra for probe in probes):
+        print("(*) the yardstick is the emulator without that")
     if foreign and max(foreign) > FOREIGN_MAX:
         print(f"Other processes took up to {100 * max(foreign):.0f} % of the CPUs: measure again "
               "on a quiet machine.")
