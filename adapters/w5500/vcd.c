@@ -117,17 +117,31 @@ static void put(struct vcd *vcd, const char *text)
     byteq_append(&vcd->out, text, strlen(text));
 }
 
+/* "#5000\n", without printf(3): there are sixteen in a byte. Returns its length. */
+static size_t write_time(char line[LINE_MAX], uint64_t at_ns)
+{
+    char digits[LINE_MAX];
+    size_t at = sizeof(digits), len;
+
+    digits[--at] = '\n';
+    for (; at_ns > 9; at_ns /= 10)
+        digits[--at] = (char)('0' + at_ns % 10);
+    digits[--at] = (char)('0' + at_ns);
+    digits[--at] = '#';
+    len = sizeof(digits) - at;
+    memcpy(line, digits + at, len);
+    return len;
+}
+
 /* Changes from here on are of that time, or of the last one, which is later. */
 static void put_time(struct vcd *vcd, uint64_t at_ns)
 {
-    char line[LINE_MAX];
-    int len;
+    char *line = (char *)byteq_room(&vcd->out, LINE_MAX);
 
     if (at_ns <= vcd->written_ns)
         return;
     vcd->written_ns = at_ns;
-    len = snprintf(line, sizeof(line), "#%" PRIu64 "\n", at_ns);
-    byteq_append(&vcd->out, line, (size_t)len);
+    byteq_grow(&vcd->out, write_time(line, at_ns));
 }
 
 static void put_level(struct vcd *vcd, uint64_t at_ns, enum wire wire, char level)
