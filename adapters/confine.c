@@ -88,20 +88,29 @@ static void add_wires(struct path_list *list, const struct board *board)
     add(list, "/dev/pts", SANDBOX_USE_WRITE);
 }
 
+/* Of a socket, to remove it; NULL: there is none. */
+static void add_folder_of(struct path_list *list, const char *path)
+{
+    char folder[PATH_MAX];
+
+    if (!path)
+        return;
+    folder_of(path, folder);
+    add(list, folder, SANDBOX_USE_REMOVE);
+}
+
 int confine(const struct confinement *confinement, char why[SANDBOX_WHY_MAX])
 {
     struct path_list list = { 0 };
-    char folder[PATH_MAX];
     int rc;
 
     for (int i = 0; i < confinement->paths_count; i++)
         add(&list, confinement->paths[i], SANDBOX_USE_READ);
-    add_siblings(&list, confinement->script);
+    if (confinement->script)
+        add_siblings(&list, confinement->script);
     add_wires(&list, confinement->board);
-    if (confinement->ctl) {
-        folder_of(confinement->ctl, folder);
-        add(&list, folder, SANDBOX_USE_REMOVE);
-    }
+    add_folder_of(&list, confinement->ctl);
+    add_folder_of(&list, confinement->spi_port);
 #ifdef OWN_PROCESS
     add(&list, OWN_PROCESS, SANDBOX_USE_READ);
 #endif

@@ -13,6 +13,7 @@ Fixtures
     netns       a network of the test's own, with DNS            netns.py
     tls         TLS and DTLS servers                             tls_peers.py
     lab         the built-in network of a run that only waits    labs.py
+    alone       a W5500 without a script, driven by vspi.py
     own         skips where no network of our own can be made
 Rules: no fixed ports, no sleeping, no assertion about how long something took; a case that a test
 runs lies in cases/<topic>/<what-happens>.lua and begins with a comment sentence that says it.
@@ -20,6 +21,7 @@ runs lies in cases/<topic>/<what-happens>.lua and begins with a comment sentence
 
 import os
 import pwd
+import re
 import shutil
 from pathlib import Path
 
@@ -146,3 +148,27 @@ def netns(netns_obstacle, tmp_path):
     netns = netns_module.Netns(directory)
     yield netns
     netns.close()
+
+
+class Alone:
+    """`luatos-emu w5500`, and what it said of itself: told["mac"] and so on."""
+
+    def __init__(self, run, path):
+        self.run, self.path = run, path
+
+    def __enter__(self):
+        self.run.__enter__()
+        said = self.run.wait(lambda: re.search(r"^w5500 (.*)\n", self.run.stdout, re.M),
+                             "the line that says where it listens")
+        self.told = dict(word.split("=", 1) for word in said.group(1).split())
+        return self
+
+    def __exit__(self, *args):
+        self.run.__exit__(*args)
+
+
+@pytest.fixture
+def alone(emu, own, tmp_path):
+    """alone("--lab") starts a chip that is driven at its .path."""
+    path = tmp_path / "spi"
+    return lambda *args, **options: Alone(emu.start_w5500("--spi", path, *args, **options), path)

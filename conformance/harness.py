@@ -121,12 +121,12 @@ def same(value, wanted):
 
 
 class Run(Record):
-    """A run that lives. Made by Emu.start()."""
+    """A run that lives. Made by Emu.start(). words: how many of the command are before options."""
 
-    def __init__(self, command, cwd, env, netns=None, prefix=(), stdin=subprocess.DEVNULL):
+    def __init__(self, command, cwd, env, netns=None, prefix=(), stdin=subprocess.DEVNULL, words=1):
         super().__init__()
         trace_out, trace_in = os.pipe()
-        argv = [*prefix, command[0], "--json", str(trace_in), *command[1:]]
+        argv = [*prefix, *command[:words], "--json", str(trace_in), *command[words:]]
         if netns:
             argv = netns.command(argv)
         self.ended = None  # Done
@@ -274,11 +274,18 @@ class Emu:
             path = self.directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **SANITIZER_ENV}
-        environment.update({key: str(value) for key, value in (env or {}).items()})
         command = [self.binary, *map(str, args), str(self.script(case))]
-        run = Run(command, self.directory, environment, netns=netns,
-                  prefix=[*self.prefix, *prefix], stdin=stdin)
+        return self._start(command, env or {}, netns=netns, prefix=prefix, stdin=stdin)
+
+    def start_w5500(self, *args, env=None, netns=None):
+        """Start a W5500 alone, `luatos-emu w5500`."""
+        command = [self.binary, "w5500", *map(str, args)]
+        return self._start(command, env or {}, netns=netns, words=2)
+
+    def _start(self, command, env, prefix=(), **options):
+        environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **SANITIZER_ENV}
+        environment.update({key: str(value) for key, value in env.items()})
+        run = Run(command, self.directory, environment, prefix=[*self.prefix, *prefix], **options)
         self.runs.append(run)
         return run
 

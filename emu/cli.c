@@ -37,8 +37,14 @@ struct choice {
     int value;
 };
 
-/* The table stands below what it points to. NULL past its end. */
-static const struct option_row *row_at(int index);
+/* The options of a command. */
+struct option_table {
+    const struct option_row *rows;
+    int count;
+};
+
+/* They stand below what they point to. */
+static struct option_table table_of(bool is_chip_alone);
 
 static const char *choose(const struct choice choices[], int count, const char *value, int *out,
                           char why[WHY_MAX])
@@ -108,6 +114,30 @@ static const char *set_trace_spi(struct cli *cli, const char *value, char why[WH
     (void)why;
     cli->trace_spi = value;
     return *value ? NULL : "it takes a file's name";
+}
+
+static const char *set_spi(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    (void)why;
+    cli->spi_port = value;
+    return *value ? NULL : "it takes the path of a socket to make";
+}
+
+static const char *set_spi_port(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    cli->chip_option = "spi-port";
+    return set_spi(cli, value, why);
+}
+
+/* "veth:NAME" is short for "veth,peer=NAME". */
+static const char *set_chip_bind(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    bool has_peer = strncmp(value, "veth:", 5) == 0;
+    char text[WHY_MAX];
+    int len = snprintf(text, sizeof(text), "%s=%s%s", adapter_name(ADAPTER_ETH0),
+                       has_peer ? "veth,peer=" : "", has_peer ? value + 5 : value);
+
+    return len < WHY_MAX ? board_bind(&cli->board, text, why) : "it is too long";
 }
 
 static const char *set_timing(struct cli *cli, const char *value, char why[WHY_MAX])
@@ -327,6 +357,7 @@ static const char usage[] = PROGRAM " [options] script.lua [more files or folder
 static const char usage_ctl[] = PROGRAM " ctl PATH COMMAND...";
 static const char usage_lab[] = PROGRAM " lab";
 static const char usage_doctor[] = PROGRAM " doctor [--json|--fix]";
+static const char usage_chip[] = PROGRAM " w5500 --spi PATH [options]";
 
 static const char about[] =
     "Runs a LuatOS script on this machine's network. The files and folders named are the\n"
@@ -334,6 +365,13 @@ static const char about[] =
     "them, the files beside the script, and the built-in sys, sysplus, libnet, udpsrv, exnetif,\n"
     "dnsproxy, dhcpsrv and httpdns.\n"
     "The module's log goes to stdout, what the emulator itself has to say to stderr.";
+
+static const char about_chip[] =
+    "Runs a W5500 alone, without a script: a program of your own drives it over the socket at\n"
+    "PATH, by SPI frames and pins (VSPI/1, conformance/vspi.md), and its Ethernet frames go over\n"
+    "a link. When it listens it prints a line to stdout, \"w5500 spi=PATH bind=KIND\" and what a\n"
+    "driver may write into the chip there: address=, gateway=, dns=, mac=. It runs until SIGINT,\n"
+    "SIGTERM or --timeout.";
 
 static const char *spelled(const struct option_row *row, char text[WHY_MAX])
 {
@@ -357,16 +395,13 @@ static void print_indented(const char *text)
     putchar('\n');
 }
 
-static const char *print_help(struct cli *cli, const char *value, char why[WHY_MAX])
+static void print_options(struct option_table table)
 {
-    const struct option_row *row;
+    char text[WHY_MAX];
 
-    (void)cli;
-    (void)value;
-    printf("Usage: %s\n       %s\n       %s\n       %s\n\n%s\n\nOptions:\n", usage, usage_ctl,
-           usage_lab, usage_doctor, about);
-    for (int i = 0; (row = row_at(i)); i++) {
-        const char *spelling = spelled(row, why);
+    for (int i = 0; i < table.count; i++) {
+        const struct option_row *row = &table.rows[i];
+        const char *spelling = spelled(row, text);
 
         if (strlen(spelling) + 4 > HELP_COLUMN) {
             printf("  %s\n%*s", spelling, HELP_COLUMN, "");
@@ -375,6 +410,36 @@ static const char *print_help(struct cli *cli, const char *value, char why[WHY_M
         }
         print_indented(row->what);
     }
+}
+
+static const char *print_chip_help(void)
+{
+    printf("Usage: %s\n\n%s\n\nOptions:\n", usage_chip, about_chip);
+    print_options(table_of(true));
+    printf("\nExit codes:\n"
+           "  %-4d a trace, capture or other file could not be written\n"
+           "  %-4d the command line is wrong\n"
+           "  %-4d the link or the socket can't be had; why was said\n"
+           "  %-4d --timeout was over\n"
+           "  %-4d ended by SIGINT, %d by SIGTERM or SIGHUP\n\n",
+           EXIT_CODE_LOG, EXIT_CODE_USAGE, EXIT_CODE_ENVIRONMENT, EXIT_CODE_TIMEOUT,
+           EXIT_CODE_INTERRUPTED, EXIT_CODE_TERMINATED);
+    puts("Examples:\n"
+         "  " PROGRAM " w5500 --spi /tmp/spi --lab           among the lab's servers, no root\n"
+         "  " PROGRAM " w5500 --spi /tmp/spi --bind veth:w0  w0 is its cable's end, for root\n"
+         "  " PROGRAM " w5500 --spi /tmp/spi --bind netns:test,dev=eth0");
+    return PRINTED;
+}
+
+static const char *print_help(struct cli *cli, const char *value, char why[WHY_MAX])
+{
+    (void)value;
+    (void)why;
+    if (cli->is_chip_alone)
+        return print_chip_help();
+    printf("Usage: %s\n       %s\n       %s\n       %s\n       %s\n\n%s\n\nOptions:\n", usage,
+           usage_ctl, usage_lab, usage_doctor, usage_chip, about);
+    print_options(table_of(false));
     puts("\nExit codes:");
     for (size_t i = 0; i < exit_code_rows_count; i++)
         printf("  %-4d %s\n", (int)exit_code_rows[i].code, exit_code_rows[i].what);
@@ -418,12 +483,24 @@ static void print_troff(const char *text)
     putchar('\n');
 }
 
+static void print_man_options(struct option_table table)
+{
+    char text[WHY_MAX];
+
+    for (int i = 0; i < table.count; i++) {
+        const char *spelling = spelled(&table.rows[i], text);
+
+        puts(".TP");
+        print_troff(spelling + strspn(spelling, " "));
+        print_troff(table.rows[i].what);
+    }
+}
+
 static const char *print_man(struct cli *cli, const char *value, char why[WHY_MAX])
 {
-    const struct option_row *row;
-
     (void)cli;
     (void)value;
+    (void)why;
     puts(".TH LUATOS\\-EMU 1 \"\" \"" PROGRAM " " LUATOS_EMU_VERSION "\" \"User Commands\"\n"
          ".SH NAME\nluatos\\-emu \\- run LuatOS scripts on this machine's network\n"
          ".SH SYNOPSIS");
@@ -434,16 +511,15 @@ static const char *print_man(struct cli *cli, const char *value, char why[WHY_MA
     print_troff(usage_lab);
     puts(".br");
     print_troff(usage_doctor);
+    puts(".br");
+    print_troff(usage_chip);
     puts(".SH DESCRIPTION");
     print_troff(about);
     puts(".SH OPTIONS");
-    for (int i = 0; (row = row_at(i)); i++) {
-        const char *spelling = spelled(row, why);
-
-        puts(".TP");
-        print_troff(spelling + strspn(spelling, " "));
-        print_troff(row->what);
-    }
+    print_man_options(table_of(false));
+    puts(".SH LUATOS\\-EMU W5500");
+    print_troff(about_chip);
+    print_man_options(table_of(true));
     puts(".SH EXIT STATUS");
     for (size_t i = 0; i < exit_code_rows_count; i++) {
         printf(".TP\n%d\n", (int)exit_code_rows[i].code);
@@ -581,6 +657,12 @@ static const struct option_row rows[] = {
       set_scenario },
     { 0, "seed", "N", "make everything random repeat itself", set_seed },
     { 0, "set", "KEY=VALUE", "change a limit of the module; --set help lists them", set_limit },
+    { 0, "spi-port", "PATH",
+      "make a socket there by which a program of your own drives the\n"
+      "W5500 behind ETH0, by SPI frames and pins (VSPI/1, see\n"
+      "conformance/vspi.md), in the place of the module's firmware:\n"
+      "scripts have no ETH0 then",
+      set_spi_port },
     { 0, "time", "real|virtual",
       "virtual: time stands still while the script works and jumps\n"
       "to the next timer when it waits. For scripts that use no\n"
@@ -617,9 +699,67 @@ static const struct option_row rows[] = {
 };
 static_assert(sizeof(rows) / sizeof(rows[0]) < OPTIONS_MAX, "getopt_long's table is too small");
 
-static const struct option_row *row_at(int index)
+/* Of luatos-emu w5500; those of the same name do the same. */
+static const struct option_row chip_rows[] = {
+    { 0, "bind", "KIND",
+      "the chip's link: lab (default; a network that the emulator\n"
+      "makes, see --net), veth or veth:NAME (a cable into this\n"
+      "machine's network; NAME is its end there), tap:NAME (the same\n"
+      "over a TAP device), netns:NAME,dev=IFACE (an interface of a\n"
+      "namespace), or nat (sockets of this machine; no link, no\n"
+      "rights). Options of luatos-emu --bind follow after commas;\n"
+      "ip=, gw=, mac= are only printed, as the chip is told by its\n"
+      "driver",
+      set_chip_bind },
+    { 0, "capture", "FILE",
+      "write what goes over the link to a pcapng file, and the\n"
+      "accesses to registers as an interface of their own",
+      set_capture },
+    { 0, "color", "auto|always|never", "colours in the log; auto: on a terminal", set_color },
+    { 0, "ctl", "PATH",
+      "make a socket there by which the run can be controlled:\n"
+      "luatos-emu ctl PATH w5500 regs",
+      set_ctl },
+    { 'h', "help", NULL, "print this and exit", print_help },
+    { 0, "impair", "RULE",
+      "let the link be bad: ETH0:down,delay=80ms,loss=1%; see\n"
+      "luatos-emu --help. May be repeated",
+      set_impair },
+    { 0, "json", "FD|FILE", "write every event as one JSON object a line", set_json },
+    { 0, "lab", NULL,
+      "start servers on the network that the emulator makes: DNS,\n"
+      "DHCP, NTP, echo and more; luatos-emu lab prints what is where",
+      set_lab },
+    { 0, "net", "auto|own|T1..T5", "how that network is made; see luatos-emu --help", set_net },
+    { 0, "no-sandbox", NULL, "no --sandbox, not even when CI=true is set", set_no_sandbox },
+    { 0, "quirk", "NAME[,NAME]",
+      "let the chip differ from the one that is sold; README.md,\n"
+      "section ETH0, lists the names. May be repeated",
+      set_quirk },
+    { 0, "sandbox", NULL,
+      "let the kernel (Landlock) refuse this process every file;\n"
+      "exit code 4 where it can't",
+      set_sandbox },
+    { 0, "seed", "N", "make everything random repeat itself", set_seed },
+    { 0, "spi", "PATH", "make the socket there. It is removed at the end", set_spi },
+    { 0, "timeout", "MS", "end with exit code 42 after so many milliseconds", set_timeout },
+    { 0, "timing", "fast|accurate",
+      "fast (default): bytes take no time; accurate: as long as the\n"
+      "SPI clock says, and the wire",
+      set_timing },
+    { 0, "trace-spi", "FILE", "write the SPI bus to a VCD file, for GTKWave or PulseView",
+      set_trace_spi },
+    { 0, "uplink", "auto|pasta|slirp4netns|relay|off",
+      "the way out of the network that the emulator makes; default:\n"
+      "off; see luatos-emu --help",
+      set_uplink },
+};
+static_assert(sizeof(chip_rows) / sizeof(chip_rows[0]) < OPTIONS_MAX, "the same");
+
+static struct option_table table_of(bool is_chip_alone)
 {
-    return index < ARRAY_LEN(rows) ? &rows[index] : NULL;
+    return is_chip_alone ? (struct option_table){ chip_rows, ARRAY_LEN(chip_rows) }
+                         : (struct option_table){ rows, ARRAY_LEN(rows) };
 }
 
 /* ---- parsing ---------------------------------------------------------------------------------- */
@@ -638,43 +778,45 @@ static enum cli_verdict wrong(const char *format, ...)
 }
 
 /* "--ti", "--foo=1": unknown, or the beginning of several names. */
-static enum cli_verdict wrong_long_option(const char *text)
+static enum cli_verdict wrong_long_option(struct option_table table, const char *text)
 {
     const char *name = text + strspn(text, "-");
     size_t len = strcspn(name, "=");
     const char *first = NULL;
 
-    for (int i = 0; i < ARRAY_LEN(rows); i++) {
-        if (strncmp(rows[i].name, name, len) != 0)
+    for (int i = 0; i < table.count; i++) {
+        if (strncmp(table.rows[i].name, name, len) != 0)
             continue;
         if (first)
-            return wrong("--%.*s: is it --%s or --%s?", (int)len, name, first, rows[i].name);
-        first = rows[i].name;
+            return wrong("--%.*s: is it --%s or --%s?", (int)len, name, first, table.rows[i].name);
+        first = table.rows[i].name;
     }
     return wrong("there is no option --%.*s", (int)len, name);
 }
 
-static void fill_getopt(struct option options[OPTIONS_MAX], char letters[OPTIONS_MAX])
+static void fill_getopt(struct option_table table, struct option options[OPTIONS_MAX],
+                        char letters[OPTIONS_MAX])
 {
     *letters++ = ':'; /* a missing value is told from an unknown option */
-    for (int i = 0; i < ARRAY_LEN(rows); i++) {
-        options[i] = (struct option){ .name = rows[i].name,
-                                      .has_arg = rows[i].arg ? required_argument : no_argument,
-                                      .val = VALUE_BASE + i };
-        if (rows[i].letter)
-            *letters++ = rows[i].letter;
+    for (int i = 0; i < table.count; i++) {
+        options[i] =
+            (struct option){ .name = table.rows[i].name,
+                             .has_arg = table.rows[i].arg ? required_argument : no_argument,
+                             .val = VALUE_BASE + i };
+        if (table.rows[i].letter)
+            *letters++ = table.rows[i].letter;
     }
-    options[ARRAY_LEN(rows)] = (struct option){ 0 };
+    options[table.count] = (struct option){ 0 };
     *letters = '\0';
 }
 
-static const struct option_row *row_of(int result)
+static const struct option_row *row_of(struct option_table table, int result)
 {
     if (result >= VALUE_BASE)
-        return &rows[result - VALUE_BASE];
-    for (int i = 0; i < ARRAY_LEN(rows); i++) {
-        if (rows[i].letter && rows[i].letter == result)
-            return &rows[i];
+        return &table.rows[result - VALUE_BASE];
+    for (int i = 0; i < table.count; i++) {
+        if (table.rows[i].letter && table.rows[i].letter == result)
+            return &table.rows[i];
     }
     return NULL;
 }
@@ -719,6 +861,19 @@ static void expect_rules(struct cli *cli)
         cli->board.slots[cli->impairs[i].adapter].expects_rules = true;
 }
 
+static enum cli_verdict check_chip(const struct cli *cli)
+{
+    if (cli->paths_count)
+        return wrong("w5500 takes no script: \"%s\"; luatos-emu --spi-port PATH %s has both",
+                     cli->paths[0], cli->paths[0]);
+    if (!cli->spi_port)
+        return wrong("which socket? Usage: %s", usage_chip);
+    if (!board_has_chip(&cli->board.slots[ADAPTER_ETH0], ADAPTER_ETH0))
+        return wrong("--bind: a chip takes a link: lab, veth, tap:NAME, netns:NAME,dev=IFACE or "
+                     "nat");
+    return CLI_VERDICT_RUN;
+}
+
 static enum cli_verdict check(const struct cli *cli)
 {
     char why[BOARD_WHY_MAX];
@@ -726,13 +881,17 @@ static enum cli_verdict check(const struct cli *cli)
 
     if (problem)
         return wrong("--bind: %s", problem);
-    if (!cli->paths_count)
+    if (cli->is_chip_alone && check_chip(cli) != CLI_VERDICT_RUN)
+        return CLI_VERDICT_WRONG;
+    if (!cli->is_chip_alone && !cli->paths_count)
         return wrong("which script? Usage: %s", usage);
     problem = check_tier(cli);
     if (problem)
         return wrong("%s", problem);
     if (cli->lab && cli->time == VCLOCK_MODE_VIRTUAL)
         return wrong("--lab and --time virtual: the lab is a real network, in real time");
+    if (cli->spi_port && cli->time == VCLOCK_MODE_VIRTUAL)
+        return wrong("--spi-port and --time virtual: who drives the chip does it in real time");
     if (cli->time == VCLOCK_MODE_VIRTUAL && board_has_wires(&cli->board))
         return wrong("--uart and --time virtual: a terminal is real, in real time");
     if (board_has_stdio(&cli->board) && cli->json && strcmp(cli->json, "1") == 0)
@@ -744,6 +903,7 @@ static enum cli_verdict check(const struct cli *cli)
 struct line {
     int argc;
     char **argv;
+    struct option_table table;
     struct option options[OPTIONS_MAX];
     char letters[OPTIONS_MAX];
 };
@@ -761,7 +921,7 @@ static enum cli_verdict apply_options(struct cli *cli, struct line *line, bool i
     optind = 0; /* begin anew: GNU's getopt(3) */
     while ((result = getopt_long(line->argc, line->argv, line->letters, line->options, NULL)) !=
            -1) {
-        const struct option_row *row = row_of(result);
+        const struct option_row *row = row_of(line->table, result);
         const char *problem;
 
         if (is_board && !(row && row->apply == set_board))
@@ -775,7 +935,7 @@ static enum cli_verdict apply_options(struct cli *cli, struct line *line, bool i
         if (!row && optopt)
             return wrong("there is no option -%c", optopt);
         if (!row)
-            return wrong_long_option(line->argv[optind - 1]);
+            return wrong_long_option(line->table, line->argv[optind - 1]);
         problem = row->apply(cli, optarg, why);
         if (problem == PRINTED)
             return CLI_VERDICT_DONE;
@@ -793,19 +953,12 @@ static bool is_ci(void)
     return ci && strcmp(ci, "true") == 0;
 }
 
-enum cli_verdict cli_parse(struct cli *cli, int argc, char *argv[])
+static enum cli_verdict parse(struct cli *cli, int argc, char *argv[])
 {
-    struct line line = { .argc = argc, .argv = argv };
+    struct line line = { .argc = argc, .argv = argv, .table = table_of(cli->is_chip_alone) };
     enum cli_verdict verdict;
 
-    *cli = (struct cli){ .profile = PROFILE_DOC,
-                         .time = VCLOCK_MODE_REAL,
-                         .log_level = LOG_LEVEL_DEBUG,
-                         .uplink = UPLINK_OFF,
-                         .sandbox = is_ci() ? CLI_SANDBOX_WHERE_POSSIBLE : CLI_SANDBOX_OFF };
-    board_init(&cli->board);
-    limits_init(&cli->limits);
-    fill_getopt(line.options, line.letters);
+    fill_getopt(line.table, line.options, line.letters);
     verdict = apply_options(cli, &line, true);
     if (verdict == CLI_VERDICT_RUN)
         verdict = apply_options(cli, &line, false);
@@ -815,4 +968,31 @@ enum cli_verdict cli_parse(struct cli *cli, int argc, char *argv[])
     cli->paths_count = argc - optind;
     expect_rules(cli);
     return check(cli);
+}
+
+static void init(struct cli *cli)
+{
+    *cli = (struct cli){ .profile = PROFILE_DOC,
+                         .time = VCLOCK_MODE_REAL,
+                         .log_level = LOG_LEVEL_DEBUG,
+                         .uplink = UPLINK_OFF,
+                         .sandbox = is_ci() ? CLI_SANDBOX_WHERE_POSSIBLE : CLI_SANDBOX_OFF };
+    board_init(&cli->board);
+    limits_init(&cli->limits);
+}
+
+enum cli_verdict cli_parse(struct cli *cli, int argc, char *argv[])
+{
+    init(cli);
+    return parse(cli, argc, argv);
+}
+
+enum cli_verdict cli_parse_chip(struct cli *cli, int argc, char *argv[])
+{
+    init(cli);
+    cli->is_chip_alone = true;
+    for (int id = 0; id < ADAPTER_COUNT; id++)
+        cli->board.slots[id] = (struct board_slot){ .binding = BINDING_OFF };
+    cli->board.slots[ADAPTER_ETH0].binding = BINDING_LAB;
+    return parse(cli, argc, argv);
 }

@@ -41,6 +41,8 @@ struct cli {
     const char *keylog;      /* a file's name; NULL: none */
     const char *capture;     /* a file's name; NULL: none */
     const char *trace_spi;   /* the same */
+    const char *spi_port;    /* path of a socket for drivers from outside; NULL: none */
+    bool is_chip_alone;      /* luatos-emu w5500: there is no script */
     const char *chip_option; /* of those that are for a W5500, the last one; NULL: none */
     bool hides_keys;         /* --no-keys */
     const char *scenario;    /* a file's name; NULL: none */
@@ -64,3 +66,6 @@ struct tier_plan cli_tier_plan(const struct cli *cli);
 
 /* @argv is permuted, and borrowed by @cli. */
 enum cli_verdict cli_parse(struct cli *cli, int argc, char *argv[]);
+
+/* The same of `luatos-emu w5500`; @argv begins with that word. */
+enum cli_verdict cli_parse_chip(struct cli *cli, int argc, char *argv[]);

@@ -23,7 +23,9 @@
 #include "adapters/terminal.h"
 #include "adapters/tiers.h"
 #include "adapters/uplink.h"
+#include "adapters/w5500/alone.h"
 #include "adapters/w5500/bench.h"
+#include "adapters/w5500/port.h"
 #include "adapters/w5500/vcd.h"
 #include "emu/cli.h"
 #include "emu/device.h"
@@ -278,6 +280,7 @@ struct surroundings {
     struct capture *capture;     /* NULL: none */
     struct vcd *vcd;             /* NULL: none */
     struct ctl *ctl;             /* NULL: none */
+    struct port *port;           /* NULL: none */
     struct terminals *terminals; /* NULL: none */
 };
 
@@ -376,6 +379,28 @@ static int trace_spi(const struct cli *cli, struct device *device, int fd,
     return EXIT_CODE_OK;
 }
 
+/* For drivers from outside; the same. */
+static int open_port(const struct cli *cli, struct device *device, struct surroundings *around)
+{
+    const struct port_config config = { .loop = &device->loop,
+                                        .timers = &device->timers,
+                                        .clock = &device->clock,
+                                        .log = &device->log,
+                                        .trace = &device->trace,
+                                        .bench = nets_bench(&around->nets) };
+    int rc = port_open(&around->port, cli->spi_port, &config);
+
+    if (rc < 0) {
+        log_say(&device->log, "%s %s: %s", cli->is_chip_alone ? "--spi" : "--spi-port",
+                cli->spi_port, strerror(-rc));
+        return EXIT_CODE_ENVIRONMENT;
+    }
+    if (!cli->is_chip_alone)
+        log_say(&device->log, "--spi-port: the W5500 is driven at %s, and the script has no ETH0",
+                cli->spi_port);
+    return EXIT_CODE_OK;
+}
+
 /* An enum exit_code: something can't be had, which was said. */
 static int surround(const struct cli *cli, struct device *device, struct vfs *vfs,
                     const struct outputs *outputs, struct surroundings *around)
@@ -409,6 +434,7 @@ static int surround(const struct cli *cli, struct device *device, struct vfs *vf
     around->nets.follows_host_dns = !cli->lab && cli->time == VCLOCK_MODE_REAL;
     if (outputs->capture_fd >= 0)
         prepare_capture(cli, device, outputs->capture_fd, around);
+    around->nets.has_outside_driver = cli->spi_port;
     if (nets_plug(&around->nets, device, &cli->board, &info, why) < 0) {
         log_say(&device->log, "%s", why);
         return EXIT_CODE_ENVIRONMENT;
@@ -418,11 +444,14 @@ static int surround(const struct cli *cli, struct device *device, struct vfs *vf
         code = trace_spi(cli, device, outputs->spi_fd, around);
     if (code == EXIT_CODE_OK)
         code = impair(cli, device, around);
+    if (code == EXIT_CODE_OK && cli->spi_port)
+        code = open_port(cli, device, around);
     if (code != EXIT_CODE_OK)
         return code;
     if (around->capture)
         start_capture(cli, device, around->capture, nets_bench(&around->nets));
-    mobile_begin(&device->mobile);
+    if (!cli->is_chip_alone)
+        mobile_begin(&device->mobile);
     net_publish_links(&device->net);
     around->commander = (struct commander){ .device = device,
                                             .nets = &around->nets,
@@ -443,6 +472,7 @@ static bool enter_sandbox(const struct cli *cli, struct device *device, const ch
                                              .paths_count = cli->paths_count,
                                              .script = script,
                                              .ctl = cli->ctl,
+                                             .spi_port = cli->spi_port,
                                              .board = &cli->board };
     char why[SANDBOX_WHY_MAX];
     int rc;
@@ -575,6 +605,19 @@ static int run_vm(const struct cli *cli, struct device *device, struct vfs *vfs,
     return code;
 }
 
+static int run_chip(const struct cli *cli, struct device *device, const struct surroundings *around)
+{
+    const struct log_config *log = &device->log.config;
+
+    return alone_run(
+        &(struct alone_config){ .device = device,
+                                .nets = &around->nets,
+                                .path = cli->spi_port,
+                                .dns = around->lab ? *lab_dns(around->lab) : around->nets.own_dns,
+                                .out_fd = log->module_fd,
+                                .timeout_ms = cli->timeout_ms });
+}
+
 static int run_device(const struct cli *cli, const struct outputs *outputs, struct vfs *vfs,
                       const char *script, struct surroundings *around)
 {
@@ -593,11 +636,13 @@ static int run_device(const struct cli *cli, const struct outputs *outputs, stru
     if (code == EXIT_CODE_OK && !enter_sandbox(cli, &device, script))
         code = EXIT_CODE_ENVIRONMENT;
     if (code == EXIT_CODE_OK)
-        code = run_vm(cli, &device, vfs, script, around);
+        code = cli->is_chip_alone ? run_chip(cli, &device, around)
+                                  : run_vm(cli, &device, vfs, script, around);
     if (around->terminals)
         terminals_close(around->terminals);
     if (around->ctl)
         ctl_close(around->ctl);
+    port_close(around->port);
     if (around->impairment)
         impairment_free(around->impairment);
     if (around->lab)
@@ -668,14 +713,16 @@ static int run(struct cli *cli, char *const argv[], const struct outputs *output
     if (!take_and_drop(cli, argv, &around))
         return EXIT_CODE_ENVIRONMENT;
     vfs = vfs_new();
-    wrong = project_open(vfs, cli->paths, cli->paths_count, script, why, sizeof(why));
+    wrong = cli->is_chip_alone
+                ? NULL
+                : project_open(vfs, cli->paths, cli->paths_count, script, why, sizeof(why));
     if (wrong) {
         (void)fprintf(stderr, "luatos-emu: %s\n", wrong);
         code = EXIT_CODE_NO_SCRIPT;
     } else if (!open_scenario(cli, &around.scenario)) {
         code = EXIT_CODE_USAGE;
     } else {
-        code = run_device(cli, outputs, vfs, script, &around);
+        code = run_device(cli, outputs, vfs, cli->is_chip_alone ? NULL : script, &around);
     }
     if (around.scenario)
         scenario_free(around.scenario);
@@ -689,6 +736,7 @@ int main(int argc, char *argv[])
 {
     struct outputs outputs;
     struct cli cli;
+    bool is_chip;
 
     let_writes_fail();
     allow_descriptors();
@@ -701,7 +749,8 @@ int main(int argc, char *argv[])
         lab_print();
         return fflush(stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_LOG;
     }
-    switch (cli_parse(&cli, argc, argv)) {
+    is_chip = argc >= 2 && strcmp(argv[1], "w5500") == 0;
+    switch (is_chip ? cli_parse_chip(&cli, argc - 1, argv + 1) : cli_parse(&cli, argc, argv)) {
     case CLI_VERDICT_DONE:
         return fflush(stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_LOG;
     case CLI_VERDICT_WRONG:
