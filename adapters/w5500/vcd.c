@@ -22,7 +22,7 @@
 #include "emu/util.h"
 #include "emu/vclock.h"
 
-#define EVENTS_MAX     8192 /* more than an access and a transfer have; then some go unnamed */
+#define EVENTS_MAX     8192 /* more than an access and a piece of a transfer have */
 #define LABELS_LEN_MAX (1024 * 1024)
 #define OUT_LEN_MAX    (256 * 1024) /* before it is written */
 #define HALVES_MAX     (1U << 20)   /* half periods that are counted from one time on */
@@ -254,33 +254,42 @@ static void emit_byte(struct vcd *vcd, const struct event *event)
     put_level(vcd, event->at_ns + 2 * BITS * HALF_NS_HZ / event->hz, WIRE_SCLK, '0');
 }
 
-static void emit_events(struct vcd *vcd)
+static void emit_event(struct vcd *vcd, const struct event *event)
 {
-    for (size_t i = 0; i < vcd->events_count; i++) {
-        const struct event *event = &vcd->events[i];
-
-        switch ((enum event_kind)event->kind) {
-        case EVENT_BYTE:
-            emit_byte(vcd, event);
-            break;
-        case EVENT_SELECT:
-            emit_select(vcd, event->at_ns, event->is_selected);
-            break;
-        case EVENT_PINS:
-            emit_pins(vcd, event->at_ns, event->levels);
-            break;
-        }
-        if (vcd->out.len > OUT_LEN_MAX)
-            write_out(vcd);
+    switch ((enum event_kind)event->kind) {
+    case EVENT_BYTE:
+        emit_byte(vcd, event);
+        break;
+    case EVENT_SELECT:
+        emit_select(vcd, event->at_ns, event->is_selected);
+        break;
+    case EVENT_PINS:
+        emit_pins(vcd, event->at_ns, event->levels);
+        break;
     }
-    vcd->events_count = 0;
+    if (vcd->out.len > OUT_LEN_MAX)
+        write_out(vcd);
 }
 
-/* Nothing more is kept. */
-static void flush(struct vcd *vcd)
+/* All that comes before byte @end. */
+static void emit_until(struct vcd *vcd, uint64_t end)
 {
-    emit_events(vcd);
-    write_out(vcd);
+    size_t done = 0;
+
+    for (; done < vcd->events_count; done++) {
+        const struct event *event = &vcd->events[done];
+
+        if (event->kind == EVENT_BYTE && vcd->emitted >= end)
+            break;
+        emit_event(vcd, event);
+    }
+    vcd->events_count -= done;
+    memmove(vcd->events, vcd->events + done, vcd->events_count * sizeof(*vcd->events));
+}
+
+static void emit_all(struct vcd *vcd)
+{
+    emit_until(vcd, UINT64_MAX);
 }
 
 /* ---- what is observed ---------------------------------------------------------------------------- */
@@ -310,7 +319,7 @@ static struct event *add_event(struct vcd *vcd, enum event_kind kind)
     struct event *event;
 
     if (vcd->events_count == EVENTS_MAX)
-        emit_events(vcd);
+        emit_all(vcd);
     event = &vcd->events[vcd->events_count++];
     *event = (struct event){ .at_ns = bus_ns(vcd), .hz = vcd->hz, .kind = (uint8_t)kind };
     return event;
@@ -341,7 +350,7 @@ static void on_select(struct bench_observer *observer, bool is_selected)
     vcd->halves++;
     add_event(vcd, EVENT_SELECT)->is_selected = false;
     set_bus_ns(vcd, bus_ns(vcd) + SCSN_HIGH_NS);
-    emit_events(vcd);
+    emit_all(vcd);
     put_time(vcd, bus_ns(vcd)); /* readers count a level up to the next time */
     write_out(vcd);
 }
@@ -365,8 +374,8 @@ static void on_transfer(struct bench_observer *observer, const uint8_t *mosi, co
         vcd->halves += 2 * BITS;
     }
     vcd->seen += len;
-    if (!vcd->is_in_frame || vcd->covered >= vcd->seen)
-        flush(vcd);
+    emit_until(vcd, vcd->is_in_frame ? vcd->covered : UINT64_MAX);
+    write_out(vcd);
 }
 
 /* Comes before the last of its bytes. */
@@ -393,8 +402,10 @@ static void on_pins(struct bench_observer *observer, unsigned levels)
     if ((levels ^ vcd->pins) & W5500_PINS_RSTN)
         begin_access(vcd);
     vcd->pins = levels;
-    if (!vcd->is_in_frame)
-        flush(vcd);
+    if (vcd->is_in_frame)
+        return;
+    emit_all(vcd);
+    write_out(vcd);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------ */
@@ -447,7 +458,7 @@ int vcd_close(struct vcd *vcd)
     int error;
 
     catch_up(vcd);
-    emit_events(vcd);
+    emit_all(vcd);
     put_time(vcd, bus_ns(vcd));
     write_out(vcd);
     error = vcd->error;

@@ -26,10 +26,10 @@
 #define HZ         10000000 /* 100 ns a bit */
 #define BYTE_NS    800
 #define FRAMES_MAX 64
-#define BYTES_MAX  8192
+#define BYTES_MAX  32768
 #define NAMES_MAX  4096
 #define NAME_LEN   512
-#define LEN_MAX    (4 * 1024 * 1024)
+#define LEN_MAX    (16 * 1024 * 1024)
 #define HEADER     3
 #define WRITE      0x04
 #define SN_CR      0x01
@@ -347,6 +347,32 @@ static void a_long_access_is_named_piece_by_piece(void **state)
     assert_int_equal(r->names[4].at_ns, r->frames[1].from_ns);
 }
 
+/* All of a buffer, in pieces as they come. */
+static void a_long_frame_is_named_where_each_piece_begins(void **state)
+{
+    static const uint8_t header[] = { 0, 0, 0x14 }, data[1000];
+    struct fixture *fixture = *state;
+    const struct reading *r;
+
+    bench_select(fixture->bench, true);
+    bench_transfer(fixture->bench, header, NULL, sizeof(header));
+    for (int i = 0; i < 17; i++)
+        bench_transfer(fixture->bench, data, NULL, sizeof(data));
+    r = read_all(fixture); /* though it is not over */
+    assert_int_equal(r->names_count, 1 + 8);
+    for (unsigned i = 1; i < 9; i++) {
+        uint64_t first = i == 1 ? 0 : (i - 1) * W5500_ACCESS_MAX + HEADER;
+
+        assert_non_null(strstr(r->names[i].text, " 2048 bytes: "));
+        assert_int_equal(r->names[i].at_ns, 5000 + first * BYTE_NS);
+    }
+    assert_int_equal(r->bytes_count, HEADER + 8 * W5500_ACCESS_MAX);
+    bench_select(fixture->bench, false);
+    r = read_all(fixture);
+    assert_int_equal(r->names_count, 1 + 9 + 1);
+    assert_int_equal(r->bytes_count, HEADER + 17 * sizeof(data));
+}
+
 static void a_frame_without_data_has_no_name(void **state)
 {
     static const uint8_t header[] = { 0, 0x39, 0 };
@@ -488,6 +514,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(any_clock_keeps_its_pace_on_the_average, setup, teardown),
         cmocka_unit_test_setup_teardown(every_access_of_a_chain_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_access_is_named_piece_by_piece, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_long_frame_is_named_where_each_piece_begins, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_frame_without_data_has_no_name, setup, teardown),
         cmocka_unit_test_setup_teardown(pins_change_behind_what_has_changed_them, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_over_is_in_the_file, setup, teardown),
