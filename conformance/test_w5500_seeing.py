@@ -151,6 +151,26 @@ def test_analyzers_read_what_goes_over_the_bus(emu, tmp_path):
             if transfer[2] == (4 * int(number) + 2) << 3 | 4] == [b"hello"]
 
 
+@pytest.mark.parametrize("timing", ["fast", "accurate"])
+def test_bits_come_at_the_pace_of_the_clock(emu, tmp_path, timing):
+    """33.3 MHz, which w5500.init has not changed: 30.03 ns; time never goes back. In accurate timing
+    what goes over the bus takes its time, and that is the trace's."""
+    vcd = tmp_path / "out.vcd"
+    done = emu.run(ECHO, *CHIP, "--timing", timing, "--trace-spi", vcd)
+    assert done.code == 0 and done.texts("read") == ["hello"]
+    now, rises = -1, []
+    for line in vcd.read_text().splitlines():
+        if line.startswith("#"):
+            assert int(line[1:]) > now
+            now = int(line[1:])
+        elif line == "1k":
+            rises.append(now)
+    periods = [after - before for before, after in zip(rises, rises[1:])]
+    assert min(periods) >= 29
+    assert sum(period in (30, 31) for period in periods) > 0.85 * len(periods)
+    assert len(names_in(vcd)) == len(transfers_in(vcd))
+
+
 def test_a_run_that_is_killed_leaves_all_but_the_last_frame(emu, tmp_path):
     vcd = tmp_path / "out.vcd"
     run = emu.start(STAY, *CHIP, "--trace-spi", vcd)

@@ -252,7 +252,9 @@ static void send_datagram(struct driver *driver, struct dsock *sock)
 
 static void step_active(struct driver *driver, struct dsock *sock)
 {
-    if (sock->is_sending || !is_ready(driver, sock))
+    bool has_work = sock->tx.len || sock->is_leaving;
+
+    if (!has_work || sock->is_sending || !is_ready(driver, sock))
         return;
     if (sock->tx.len && sock->is_udp) {
         send_datagram(driver, sock);
