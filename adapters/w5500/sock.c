@@ -58,10 +58,12 @@ static bool may_receive(enum w5500_status status)
            status == W5500_STATUS_TIME_WAIT || status == W5500_STATUS_LAST_ACK;
 }
 
+/* Of one that is closed already nothing is left to do; Arduino's stop() asks for it all the same. */
 static bool may_disconnect(enum w5500_status status)
 {
-    return is_init(status) || status == W5500_STATUS_LISTEN || status == W5500_STATUS_SYNRECV ||
-           is_established(status) || status == W5500_STATUS_CLOSE_WAIT;
+    return status == W5500_STATUS_CLOSED || is_init(status) || status == W5500_STATUS_LISTEN ||
+           status == W5500_STATUS_SYNRECV || is_established(status) ||
+           status == W5500_STATUS_CLOSE_WAIT;
 }
 
 static void stop_all(struct w5500_socket *socket)
@@ -255,7 +257,7 @@ static void do_discon(struct w5500_socket *socket)
 {
     if (is_init(socket->status) || socket->status == W5500_STATUS_LISTEN) {
         w5500_sock_close(socket, 0);
-    } else {
+    } else if (socket->status != W5500_STATUS_CLOSED) {
         w5500_tcp_discon(socket);
     }
 }
@@ -306,13 +308,11 @@ static void do_send_mac(struct w5500_socket *socket)
     send(socket, true);
 }
 
+/* Of a socket that probes by itself it is ignored: LuatOS's driver sends it with every empty SEND. */
 static void do_send_keep(struct w5500_socket *socket)
 {
-    if (socket->regs[W5500_SN_KPALVTR]) {
-        w5500_fault(socket->chip, "socket %u: SEND_KEEP while Sn_KPALVTR is not 0", socket->index);
-        return;
-    }
-    w5500_tcp_send_keep(socket);
+    if (!socket->regs[W5500_SN_KPALVTR])
+        w5500_tcp_send_keep(socket);
 }
 
 static void do_recv(struct w5500_socket *socket)

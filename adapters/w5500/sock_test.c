@@ -43,7 +43,7 @@ struct expected {
 };
 
 static const struct expected rows[] = {
-    { 0, 0x00, { NONE, NONE, NONE, NONE, 0x00, NONE, NONE, NONE, NONE } },
+    { 0, 0x00, { NONE, NONE, NONE, 0x00, 0x00, NONE, NONE, NONE, NONE } },
     { TCP, 0x13, { 0x13, 0x14, 0x13, 0x00, 0x00, NONE, NONE, NONE, NONE } },
     { TCP, 0x14, { 0x13, NONE, NONE, 0x00, 0x00, NONE, NONE, NONE, NONE } },
     { UDP, 0x22, { 0x22, NONE, NONE, NONE, 0x00, 0x22, 0x22, NONE, 0x22 } },
@@ -214,16 +214,6 @@ static void connect_ends_with_the_search_for_its_peer(void **state)
     assert_int_equal(host->frames_count, 9);
 }
 
-static void send_keep_is_not_for_sockets_that_keep_themselves(void **state)
-{
-    struct host *host = *state;
-
-    host_open(host, 0, TCP, PORT);
-    host_write8(host, BLOCK, KPALVTR, 1);
-    host_command(host, 0, codes[SEND_KEEP]);
-    assert_int_equal(host->faults_count, 1);
-}
-
 /* SEND's end is told once, and never with TIMEOUT. */
 static void one_send_has_one_end(void **state)
 {
@@ -256,7 +246,6 @@ int main(void)
         TEST(the_mode_is_that_of_open),
         TEST(a_mode_that_there_is_not_opens_nothing),
         TEST(connect_ends_with_the_search_for_its_peer),
-        TEST(send_keep_is_not_for_sockets_that_keep_themselves),
         TEST(one_send_has_one_end),
     };
 

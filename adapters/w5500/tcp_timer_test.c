@@ -410,6 +410,20 @@ static void send_keep_probes_now(void **state)
     expect_waits(bench, ACK, 1, by_default, ARRAY_LEN(by_default));
 }
 
+static void send_keep_is_not_for_sockets_that_keep_themselves(void **state)
+{
+    struct bench *bench = *state;
+
+    peer_connect(&bench->peer);
+    exchange(bench);
+    host_forget(&bench->host);
+    bench->peer.taken = 0;
+    host_write8(&bench->host, PEER_BLOCK, KPALVTR, 1);
+    host_command(&bench->host, 0, SEND_KEEP);
+    peer_expect_nothing(&bench->peer);
+    assert_int_equal(bench->host.faults_count, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -435,6 +449,7 @@ int main(void)
         TEST(without_an_exchange_nothing_is_probed),
         TEST(kpalvtr_counts_from_when_it_is_written),
         TEST(send_keep_probes_now),
+        TEST(send_keep_is_not_for_sockets_that_keep_themselves),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
