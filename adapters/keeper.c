@@ -304,11 +304,11 @@ int keeper_forward(struct keeper *keeper, int from, int to, char why[KEEPER_WHY_
 }
 
 int keeper_set_address(struct keeper *keeper, int place, const char *ifname,
-                       const struct board_address *address, char why[KEEPER_WHY_MAX])
+                       const struct board_address *address, unsigned mtu, char why[KEEPER_WHY_MAX])
 {
     struct request request = { .kind = REQUEST_SET_ADDRESS,
                                .place = place,
-                               .link = { .address = *address } };
+                               .link = { .address = *address, .mtu = mtu } };
 
     (void)snprintf(request.link.ifname, sizeof(request.link.ifname), "%s", ifname);
     return ask_why(keeper, &request, why);

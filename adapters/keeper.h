@@ -116,10 +116,11 @@ void keeper_leg(int place, char ifname[IFNAMSIZ]);
 /*
  * Make @address the one that the link of @place has, with its routes, and take away what it had. Of
  * a place that was entered, @ifname is the interface, and what others have given to it stays. A half,
- * IPv4 or IPv6, that can't be given stays as it was. @why is for people. 0 or -errno.
+ * IPv4 or IPv6, that can't be given stays as it was. With it comes @mtu, 0: the link's own, which is
+ * the most it can be. @why is for people. 0 or -errno.
  */
 int keeper_set_address(struct keeper *keeper, int place, const char *ifname,
-                       const struct board_address *address, char why[KEEPER_WHY_MAX]);
+                       const struct board_address *address, unsigned mtu, char why[KEEPER_WHY_MAX]);
 
 /*
  * Take the link of @place off its bridge, the lab's or its own, or put it back: its frames then go

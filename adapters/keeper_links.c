@@ -164,6 +164,22 @@ static int change_address(struct place *place, const struct board_address *addre
     return rc;
 }
 
+/* @mtu 0: the link's own. A link that keeps the one it has is no reason to refuse an address. */
+static void change_mtu(struct place *place, unsigned mtu)
+{
+    if (mtu && !place->own_mtu) {
+        int own_mtu = netlink_get_mtu(place->maker, place->ifindex);
+
+        place->own_mtu = own_mtu > 0 ? (unsigned)own_mtu : 0;
+    }
+    if (!place->own_mtu)
+        return;
+    (void)netlink_set_mtu(place->maker, place->ifindex,
+                          mtu && mtu < place->own_mtu ? mtu : place->own_mtu);
+    if (!mtu)
+        place->own_mtu = 0;
+}
+
 int child_set_address(struct child *child, int place_number, const struct keeper_link *link,
                       struct reply *reply)
 {
@@ -174,12 +190,17 @@ int child_set_address(struct child *child, int place_number, const struct keeper
 
         if (ifindex < 0)
             return ifindex; /* not there yet, or no more: what was given went with it */
-        if (ifindex != place->ifindex)
+        if (ifindex != place->ifindex) {
             place->given = (struct board_address){ 0 };
+            place->own_mtu = 0;
+        }
         place->ifindex = ifindex;
         memcpy(place->ifname, link->ifname, sizeof(place->ifname));
     }
-    return place->ifindex ? change_address(place, &link->address, reply) : -EINVAL;
+    if (!place->ifindex)
+        return -EINVAL;
+    change_mtu(place, link->mtu);
+    return change_address(place, &link->address, reply);
 }
 
 void child_renew(struct place *place)
@@ -201,6 +222,8 @@ void child_take_back(struct place *place)
 
     for (int i = 0; is_entered(place) && i < ARRAY_LEN(halves); i++)
         take(place, &halves[i]);
+    if (is_entered(place))
+        change_mtu(place, 0);
 }
 
 /* ---- links -------------------------------------------------------------------------------------- */

@@ -69,7 +69,8 @@ struct place {
     unsigned mtu;               /* 0: 1500 */
     int void_ifindex;           /* of a yard, see keeper_divert.c; 0: none yet */
     struct board_address given; /* what its link has from us */
-    int forward_to;             /* a place; 0: nowhere */
+    unsigned own_mtu; /* that the link had before it was given another one; 0: it was not */
+    int forward_to;   /* a place; 0: nowhere */
 };
 
 struct child {

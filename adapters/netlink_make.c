@@ -236,6 +236,18 @@ int netlink_set_mtu(struct netlink_maker *maker, int ifindex, unsigned mtu)
     return change_link(maker, ifindex, change);
 }
 
+int netlink_get_mtu(struct netlink_maker *maker, int ifindex)
+{
+    struct rtnl_link *link;
+    int rc = find_link(maker, ifindex, NULL, &link);
+
+    if (rc < 0)
+        return rc;
+    rc = (int)rtnl_link_get_mtu(link);
+    rtnl_link_put(link);
+    return rc;
+}
+
 int netlink_set_master(struct netlink_maker *maker, int ifindex, int bridge)
 {
     struct rtnl_link *change = rtnl_link_alloc();

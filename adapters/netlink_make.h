@@ -51,6 +51,9 @@ int netlink_veth_peer(struct netlink_maker *maker, int ifindex);
 int netlink_set_up(struct netlink_maker *maker, int ifindex, bool is_up);
 int netlink_set_mac(struct netlink_maker *maker, int ifindex, const uint8_t mac[NETLINK_MAC_LEN]);
 int netlink_set_mtu(struct netlink_maker *maker, int ifindex, unsigned mtu);
+
+/* Bytes, or -errno. */
+int netlink_get_mtu(struct netlink_maker *maker, int ifindex);
 int netlink_set_master(struct netlink_maker *maker, int ifindex, int bridge);
 
 /*

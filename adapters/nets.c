@@ -48,7 +48,7 @@ int nets_give_address(struct nets *nets, enum adapter_id id, const struct board_
     if (!link->keeper)
         return -EOPNOTSUPP;
     rc = keeper_set_address(link->keeper, link->place, nets->board->slots[id].ifname, address,
-                            reason);
+                            link->leased_mtu, reason);
     if (rc == 0)
         link->address = *address;
     return rc < 0 ? refuse(id, rc, why, "%s", reason) : 0;
@@ -442,12 +442,14 @@ static int plug(struct nets *nets, enum adapter_id id, const struct adapter_info
                                    .is_held = !link->is_made && slot->starts_down,
                                    .link_changed = on_link,
                                    .link_changed_ctx = nets };
+    bool has_own_dns;
     int rc;
 
     if (!link->is_made)
         memcpy(config.ifname, slot->ifname, sizeof(config.ifname));
     (void)snprintf(config.watched, sizeof(config.watched), "%s", nets_ifname(nets, id));
-    config.follows_host_dns = nets->follows_host_dns && !set_dns(nets, id, &config.info);
+    has_own_dns = set_dns(nets, id, &config.info);
+    config.follows_host_dns = nets->follows_host_dns && !has_own_dns;
     link->adapter = posix_adapter_new(&config);
     link->adapter->limits = slot->limits;
     net_register(&device->net, link->adapter, id);
@@ -545,7 +547,7 @@ int nets_socket(const struct nets *nets, enum adapter_id id, int domain, int typ
 }
 
 int nets_lease(struct nets *nets, enum adapter_id id, const struct board_address *address,
-               const struct endpoint dns[], size_t dns_count)
+               unsigned mtu, const struct endpoint dns[], size_t dns_count)
 {
     struct board_address leased = address ? *address : (struct board_address){ 0 };
     char why[NETS_WHY_MAX];
@@ -556,6 +558,9 @@ int nets_lease(struct nets *nets, enum adapter_id id, const struct board_address
         leased.prefix6_len = nets->net_links[id].address.prefix6_len;
         leased.gateway6 = nets->net_links[id].address.gateway6;
     }
+    if (leased.ip6.family != IP_FAMILY_NONE && mtu < BOARD_MTU_MIN_V6)
+        mtu = 0; /* the kernel would take IPv6 away */
+    nets->net_links[id].leased_mtu = mtu;
     posix_set_dns(nets->net_links[id].adapter, dns, address ? dns_count : 0);
     rc = nets_give_address(nets, id, &leased, why);
     if (rc < 0)

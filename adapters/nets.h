@@ -42,6 +42,7 @@ struct net_link {
     struct nets_chip *chip;  /* that stands on it, and no kernel's stack; NULL: none */
     enum addressing addressing;
     struct board_address address; /* that it was given */
+    unsigned leased_mtu;          /* that came with it; 0: the link's own */
     int ifindex;                  /* of what it was given to; 0: nothing was */
     char peer[IFNAMSIZ];          /* the other end of a veth, when its name was made up */
     bool is_split, is_half_up;    /* keeper_set_half() */
@@ -117,9 +118,10 @@ int nets_set_link(struct nets *nets, enum adapter_id id, bool is_in);
 const char *nets_ifname(const struct nets *nets, enum adapter_id id);
 int nets_socket(const struct nets *nets, enum adapter_id id, int domain, int type, int protocol);
 
-/* The lease that there is from now on, with its name servers; NULL: there is none. 0 or -errno. */
+/* The lease that there is from now on, with its MTU (0: none) and name servers; NULL: there is none.
+ * 0 or -errno. */
 int nets_lease(struct nets *nets, enum adapter_id id, const struct board_address *address,
-               const struct endpoint dns[], size_t dns_count);
+               unsigned mtu, const struct endpoint dns[], size_t dns_count);
 
 /* ---- for what carries frames -------------------------------------------------------------------- */
 

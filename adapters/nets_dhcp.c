@@ -46,14 +46,15 @@ static void on_lease(void *ctx, enum adapter_id id, const struct dhcp_lease *lea
     size_t dns_count;
 
     if (!lease) {
-        (void)nets_lease(nets, id, NULL, NULL, 0);
+        (void)nets_lease(nets, id, NULL, 0, NULL, 0);
         return;
     }
     dns_count = nets->board->slots[id].dns_count ? 0 : dns_of(lease, dns);
     dhcp_to_endpoint(lease->ip, &address.ip);
     dhcp_to_endpoint(lease->router, &address.gateway);
     address.prefix_len = lease->prefix_len;
-    (void)nets_lease(nets, id, &address, dns, dns_count);
+    (void)nets_lease(nets, id, &address, nets->board->slots[id].mtu ? 0 : lease->mtu, dns,
+                     dns_count);
 }
 
 /* As netlink.h wants it, for one adapter. */

@@ -165,6 +165,7 @@ static int set_address(void *ctx, enum adapter_id id, const struct board_address
         whole.prefix6_len = link->address.prefix6_len;
         whole.gateway6 = link->address.gateway6;
     }
+    link->leased_mtu = 0;
     rc = nets_give_address(ctx, id, &whole, why);
     if (rc == 0) {
         link->addressing = ADDRESSING_STATIC;

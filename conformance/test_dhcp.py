@@ -145,6 +145,22 @@ sys.run()
     assert "A thing.test" in dns.queries
 
 
+@pytest.mark.parametrize("option, bound, mtu", [(1400, [], 1400), (9000, [], 1500), (100, [], 1500),
+                                                (1400, ["ip6=2001:db8::2/64"], 1400),
+                                                (1000, ["ip6=2001:db8::2/64"], 1500)])
+def test_the_mtu_of_a_lease_is_the_links_while_it_lasts(emu, cable, option, bound, mtu):
+    """RFC 2132 5.1: what the link can, what a host has to take, what IPv6 needs."""
+    def link_mtu():
+        return int(re.search(r"mtu (\d+)", cable.run("ip", "link", "show", "dev", "eth")).group(1))
+
+    cable.dnsmasq(f"--dhcp-option=26,{option}")
+    with emu.start(WAIT, *cable.bind(*bound)) as run:
+        run.wait_log("ready")
+        assert link_mtu() == mtu
+        run.stop()
+    until(lambda: link_mtu() == 1500, "the MTU of before")
+
+
 def test_the_messages_are_as_tshark_knows_them(emu, cable, tmp_path):
     """Nothing malformed, and the options that a module asks for."""
     if not shutil.which("tshark"):
@@ -402,7 +418,7 @@ def test_a_script_that_serves_the_clients_is_alone_with_it(emu, air, tmp_path):
 
 def test_an_access_point_can_be_stopped_and_made_again(emu, air, tmp_path):
     """stopAP ends it, and createAP begins anew."""
-    then = """sys.waitUntil("IP_READY")
+    then = """repeat local _, _, adapter = sys.waitUntil("IP_READY") until adapter == socket.LWIP_AP
     log.info("stop", wlan.stopAP())
     sys.waitUntil("IP_LOSE")
     log.info("again", wlan.createAP("luatos1234", "12341234"))"""

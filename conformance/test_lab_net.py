@@ -42,6 +42,22 @@ sys.run()
     assert done.events("lab.accept", peer="echo")[0]["from"].startswith("192.168.77.100:")
 
 
+def test_name_servers_of_the_command_line_come_before_the_labs(own, emu):
+    """The one that is named is asked, though it is not there."""
+    done = emu.run("""
+local libnet = require "libnet"
+sys.taskInitEx(function()
+    while not socket.adapter(socket.LWIP_ETH) do sys.waitUntil("IP_READY") end
+    local netc = socket.create(socket.LWIP_ETH, "T")
+    socket.config(netc)
+    libnet.connect("T", 200, netc, "echo.lab", 7)
+    os.exit(0)
+end, "T")
+sys.run()
+""", "--lab", "--net", "own", "--bind", "LWIP_ETH=lab,dns=192.168.77.99")
+    assert {event["server"] for event in done.events("dns.query")} == {"192.168.77.99:53"}
+
+
 def test_it_serves_without_the_labs_other_servers_too(own, emu):
     """--bind ...=lab alone makes the network; there is no name server to tell of."""
     with emu.start(WAIT, "--bind", "LWIP_ETH=lab,dhcp", "--exit-on", "never") as run:
