@@ -30,7 +30,8 @@ sys.taskInitEx(function()
     os.exit(0)
 end, "T")
 sys.run()
-""", "--lab", "--net", "own", "--bind", "LWIP_ETH=lab,dhcp")
+""", "--lab", "--net", "own", "--bind", "LWIP_ETH=lab,dhcp", "--bind",
+             "ETH0=off")
     assert done.texts("ready4") == ["192.168.77.100 255.255.255.0 192.168.77.1 nil"]
     assert done.texts("connect") == ["true"]
     lease, = done.events("dhcp.lease")
