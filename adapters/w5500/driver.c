@@ -58,7 +58,7 @@ static void set_link(struct driver *driver, bool has_link)
     if (has_link) {
         driver_ask(driver);
     } else {
-        driver_stop_asking(driver);
+        driver_stop_asking(driver, "the link is down");
         if (!driver->is_static)
             driver->address = (struct board_address){ 0 };
         driver_give_address(driver);
@@ -107,23 +107,32 @@ static void drop_sockets(struct driver *driver)
     for (unsigned i = 0; i < DRIVER_SOCKETS; i++) {
         struct dsock *sock = &driver->sockets[i];
 
-        if (i == 0 || sock->is_orphan || sock->phase == DSOCK_PHASE_FREE) {
+        if (i == 0)
             dsock_fini(sock);
-        } else if (sock->phase != DSOCK_PHASE_DEAD) {
-            sock->phase = DSOCK_PHASE_DEAD;
-            byteq_fini(&sock->tx);
-            dsock_post(driver, sock, NET_EVENT_ERROR, ENETRESET);
-        }
+        else
+            dsock_end(driver, sock, NET_EVENT_ERROR, ENETRESET);
     }
+}
+
+/* driver_work() may be running, and starts the timer itself then. */
+static void wait_ms(struct driver *driver, enum driver_phase phase, unsigned ms)
+{
+    driver->phase = phase;
+    driver->until_us = ms_from_now(driver, ms);
+    driver_wake(driver, driver->until_us);
+    if (!driver->is_working)
+        timer_start(driver->config.timers, &driver->timer, driver->until_us);
 }
 
 static void begin_reset(struct driver *driver)
 {
     drop_sockets(driver);
     pull_reset(driver, false);
-    driver->phase = DRIVER_PHASE_RESET;
     driver->errors = 0;
-    driver->wake_us = ms_from_now(driver, RESET_MS);
+    if (driver->is_off)
+        driver->phase = DRIVER_PHASE_OFF;
+    else
+        wait_ms(driver, DRIVER_PHASE_RESET, RESET_MS);
 }
 
 void driver_restart(struct driver *driver)
@@ -153,19 +162,36 @@ static void note_absence(struct driver *driver, uint8_t version)
 
 /*
  * The script's sockets with more than the chip's own 2 KB are fewer: there are 16 KB each way, and
- * socket 0 needs some, unless there is neither a lease nor a name to ask for.
+ * socket 0 needs some. One that has all of them leaves none for DHCP, and its names go by itself.
  */
+static void plan_buffers(struct driver *driver)
+{
+    unsigned kb = driver->config.wiring->buffer_kb, users;
+
+    if (kb == BUFFER_ALL_KB && !driver->is_static)
+        kb = BUFFER_ALL_KB / 2;
+    driver->buffer_kb = kb;
+    driver->own_kb = kb < BUFFER_OWN_KB ? kb : kb == BUFFER_ALL_KB ? 0 : BUFFER_OWN_KB;
+    users = (BUFFER_ALL_KB - driver->own_kb) / kb;
+    driver->sockets_count = 1 + (users < USER_SOCKETS ? users : USER_SOCKETS);
+}
+
 static void set_buffers(struct driver *driver)
 {
-    unsigned kb = driver->config.wiring->buffer_kb;
-    unsigned own_kb = kb < BUFFER_OWN_KB ? kb : kb == BUFFER_ALL_KB ? 0 : BUFFER_OWN_KB;
-    unsigned users = (BUFFER_ALL_KB - own_kb) / kb;
-
-    driver->sockets_count = 1 + (users < USER_SOCKETS ? users : USER_SOCKETS);
-    if (kb == BOARD_CHIP_BUFFER_KB)
+    plan_buffers(driver);
+    if (driver->buffer_kb != driver->config.wiring->buffer_kb && !driver->is_told_of_buffers) {
+        driver->is_told_of_buffers = true;
+        log_warn(driver->config.log, driver->where,
+                 "w5500: a buffer of 16 KB leaves none for DHCP: it is one of %u KB; with a static "
+                 "address it can be 16",
+                 driver->buffer_kb);
+    }
+    if (driver->buffer_kb == BOARD_CHIP_BUFFER_KB)
         return;
     for (unsigned i = 0; i < DRIVER_SOCKETS; i++) {
-        uint8_t size = (uint8_t)(i == 0 ? own_kb : i < driver->sockets_count ? kb : 0);
+        uint8_t size = (uint8_t)(i == 0                      ? driver->own_kb
+                                 : i < driver->sockets_count ? driver->buffer_kb
+                                                             : 0);
         const uint8_t sizes[] = { size, size };
 
         driver_write(driver, W5500_BLOCK_SOCKET(i), REG_SN_RXBUF, sizes, sizeof(sizes));
@@ -176,7 +202,7 @@ static void open_own_socket(struct driver *driver)
 {
     struct dsock *sock = &driver->sockets[0];
 
-    dsock_init(sock, 0);
+    dsock_fini(sock);
     sock->is_udp = true;
     sock->local_port = DRIVER_OWN_PORT;
     sock->keep_units = KEEP_UNITS_OWN;
@@ -219,12 +245,8 @@ static bool is_interrupting(const struct driver *driver)
 static void on_conflict(struct driver *driver)
 {
     log_firmware(driver->config.log, LOG_LEVEL_ERROR, "w5500", "ip conflict");
-    if (!driver->is_static) {
-        driver_stop_asking(driver);
-        driver->address = (struct board_address){ 0 };
-        driver_give_address(driver);
-        driver_ask(driver);
-    }
+    if (!driver->is_static)
+        driver_decline(driver);
     driver_note_error(driver, "another host has the address");
 }
 
@@ -277,8 +299,7 @@ static void step(struct driver *driver)
         break;
     case DRIVER_PHASE_RESET:
         pull_reset(driver, true);
-        driver->phase = DRIVER_PHASE_WAIT;
-        driver_wake(driver, ms_from_now(driver, WAIT_MS));
+        wait_ms(driver, DRIVER_PHASE_WAIT, WAIT_MS);
         break;
     case DRIVER_PHASE_WAIT:
         set_up(driver);
@@ -294,7 +315,7 @@ static void step(struct driver *driver)
 static bool is_waiting(const struct driver *driver)
 {
     return (driver->phase == DRIVER_PHASE_RESET || driver->phase == DRIVER_PHASE_WAIT) &&
-           now_us(driver) < driver->wake_us;
+           now_us(driver) < driver->until_us;
 }
 
 void driver_work(struct driver *driver)
@@ -304,11 +325,13 @@ void driver_work(struct driver *driver)
         return;
     driver->is_working = true;
     driver->wake_us = UINT64_MAX;
-    for (int round = 0; round < ROUNDS_MAX && driver->has_more; round++) {
+    for (int round = 0; round < ROUNDS_MAX && driver->has_more && !is_waiting(driver); round++) {
         driver->has_more = false;
         step(driver);
     }
-    if (driver->has_more)
+    if (is_waiting(driver))
+        driver->wake_us = driver->until_us;
+    else if (driver->has_more)
         driver_wake(driver, now_us(driver));
     if (driver->phase == DRIVER_PHASE_RUN)
         driver_wake(driver, driver->poll_us);
@@ -357,7 +380,6 @@ static void start(struct driver *driver)
 {
     driver->is_accurate = driver->config.wiring->is_accurate;
     begin_reset(driver);
-    timer_start(driver->config.timers, &driver->timer, driver->wake_us);
 }
 
 static void init(void *ctx, const struct ethchip_pins *pins, const char *place)
@@ -393,7 +415,6 @@ static bool configure(void *ctx, const struct ethchip_setup *setup, const char *
     }
     driver->has_negotiation = setup->has_negotiation;
     driver_restart(driver);
-    timer_start(driver->config.timers, &driver->timer, driver->wake_us);
     return true;
 }
 
@@ -466,7 +487,7 @@ struct adapter *driver_new(const struct driver_config *config)
     memcpy(driver->mac, slot->mac, sizeof(driver->mac));
     if (!has_mac(slot))
         make_mac(driver);
-    driver->sockets_count = DRIVER_SOCKETS;
+    plan_buffers(driver);
     for (unsigned i = 0; i < DRIVER_SOCKETS; i++)
         dsock_init(&driver->sockets[i], i);
     timer_init_background(&driver->timer, on_timer);
@@ -490,14 +511,9 @@ void driver_power(struct adapter *adapter, bool is_on)
 {
     struct driver *driver = container_of(adapter, struct driver, base);
 
-    if (is_on == (driver->phase != DRIVER_PHASE_OFF))
+    if (is_on != driver->is_off)
         return;
-    set_link(driver, false);
-    begin_reset(driver);
-    if (is_on) {
-        timer_start(driver->config.timers, &driver->timer, driver->wake_us);
-    } else {
-        driver->phase = DRIVER_PHASE_OFF;
-        timer_stop(driver->config.timers, &driver->timer);
-    }
+    driver->is_off = !is_on;
+    timer_stop(driver->config.timers, &driver->timer);
+    driver_restart(driver);
 }

@@ -12,7 +12,7 @@
 #define DNS_PORT      53
 #define DNS_ID_LEN    2
 #define GIVE_UP_TRIES 3          /* unanswered: the chip is set up anew; w5500.c:677 */
-#define ADDRESS_LEN   18         /* GAR, SUBR, SHAR and SIPR */
+#define ADDRESS_LEN   19         /* MR, GAR, SUBR, SHAR and SIPR */
 #define REPLIES_MAX   (8 * 1024) /* bytes of answers that wait for a lookup; more are lost */
 #define V4_LEN        4
 
@@ -62,12 +62,12 @@ void driver_give_address(struct driver *driver)
     uint8_t regs[ADDRESS_LEN] = { 0 };
 
     if (driver->phase == DRIVER_PHASE_RUN) {
-        put_ip(regs, &address->gateway);
+        put_ip(regs + REG_GAR, &address->gateway);
         if (ip)
-            put_mask(regs + REG_SUBR - REG_GAR, address->prefix_len);
-        memcpy(regs + REG_SHAR - REG_GAR, driver->mac, sizeof(driver->mac));
-        put_ip(regs + REG_SIPR - REG_GAR, &address->ip);
-        driver_write(driver, W5500_BLOCK_COMMON, REG_GAR, regs, sizeof(regs));
+            put_mask(regs + REG_SUBR, address->prefix_len);
+        memcpy(regs + REG_SHAR, driver->mac, sizeof(driver->mac));
+        put_ip(regs + REG_SIPR, &address->ip);
+        driver_write(driver, W5500_BLOCK_COMMON, REG_MR, regs, sizeof(regs));
     }
     if (ip != driver->told_ip)
         set_ready(driver, false);
@@ -176,14 +176,33 @@ void driver_ask(struct driver *driver)
     dhcp_client_start(&driver->dhcp);
 }
 
-void driver_stop_asking(struct driver *driver)
+void driver_stop_asking(struct driver *driver, const char *why)
 {
     if (!driver->is_asking)
         return;
     driver->is_asking = false;
     dhcp_client_stop(&driver->dhcp);
     if (!driver->is_static)
-        lose(driver, "the link is down");
+        lose(driver, why);
+}
+
+/* RFC 2131 4.4.4 */
+void driver_decline(struct driver *driver)
+{
+    const struct dhcp_client *client = &driver->dhcp;
+    struct dhcp_msg msg = { .type = DHCP_TYPE_DECLINE,
+                            .xid = client->xid,
+                            .requested_ip = client->lease.ip,
+                            .server_id = client->lease.server };
+
+    if (!driver->is_asking || !dhcp_client_is_bound(client))
+        return;
+    memcpy(msg.mac, driver->mac, sizeof(msg.mac));
+    driver_stop_asking(driver, "another host has it");
+    driver->dhcp.last_ip = 0;
+    driver_give_address(driver);
+    on_send(&driver->dhcp, &msg, DHCP_BROADCAST);
+    driver_ask(driver);
 }
 
 static void hear_dhcp(struct driver *driver, uint32_t from, const uint8_t *data, size_t len)

@@ -66,6 +66,20 @@ static struct dsock *find_free(struct driver *driver)
     return NULL;
 }
 
+/* One whose peer does not let it go is cut off when it is needed. */
+static struct dsock *find_orphan(struct driver *driver)
+{
+    for (unsigned i = 1; i < driver->sockets_count; i++) {
+        struct dsock *sock = &driver->sockets[i];
+
+        if (sock->is_orphan) {
+            dsock_fini(sock);
+            return sock;
+        }
+    }
+    return NULL;
+}
+
 static bool is_taken(const struct driver *driver, uint16_t port)
 {
     for (int i = 0; i < DRIVER_SOCKETS; i++) {
@@ -98,14 +112,15 @@ static uint8_t keep_units_of(const struct sock_spec *spec)
 static int open_socket(struct driver *driver, const struct sock_spec *spec, bool is_listener,
                        const struct endpoint *remote)
 {
-    struct dsock *sock = find_free(driver);
+    struct dsock *sock = NULL;
 
     if (driver->phase != DRIVER_PHASE_RUN)
         return -ENETDOWN;
+    sock = find_free(driver);
+    if (!sock)
+        sock = find_orphan(driver);
     if (!sock)
         return -ENOBUFS;
-    if (spec->local_port && is_listener && is_taken(driver, spec->local_port))
-        return -EADDRINUSE;
     sock->is_udp = spec->type == SOCK_TYPE_UDP;
     sock->is_listener = is_listener;
     sock->tag = spec->tag;
@@ -125,7 +140,7 @@ static int op_connect(struct adapter *adapter, const struct sock_spec *spec,
 
     if (remote->family != IP_FAMILY_V4)
         return -EAFNOSUPPORT;
-    if (spec->is_for_names && spec->type == SOCK_TYPE_UDP)
+    if (spec->is_for_names && spec->type == SOCK_TYPE_UDP && driver->own_kb)
         return driver_name_open(driver, spec, remote);
     return open_socket(driver, spec, false, remote);
 }
@@ -246,6 +261,12 @@ static ssize_t recv_datagram(struct byteq *queue, void *data, size_t cap, struct
     return (ssize_t)len;
 }
 
+/* No more comes. */
+static bool is_over(const struct dsock *sock)
+{
+    return sock->phase == DSOCK_PHASE_DEAD || (sock->has_end && !sock->has_unread);
+}
+
 static ssize_t op_recv(struct adapter *adapter, int sid, void *data, size_t cap,
                        struct endpoint *from)
 {
@@ -266,7 +287,7 @@ static ssize_t op_recv(struct adapter *adapter, int sid, void *data, size_t cap,
         if (from)
             *from = sock->remote;
         if (!len)
-            len = sock->has_end || sock->phase == DSOCK_PHASE_DEAD ? 0 : -EAGAIN;
+            len = is_over(sock) ? 0 : -EAGAIN;
     }
     refill(driver, sock);
     return len;
@@ -312,7 +333,6 @@ static int op_disconnect(struct adapter *adapter, int sid)
     return 0;
 }
 
-/* A connection is ended as it should be, by nobody's; everything else by CLOSE, at once. */
 static void op_close(struct adapter *adapter, int sid)
 {
     struct driver *driver = to_driver(adapter);
@@ -325,17 +345,7 @@ static void op_close(struct adapter *adapter, int sid)
         *name = (struct driver_name){ 0 };
         return;
     }
-    if (!sock->is_udp &&
-        (sock->phase == DSOCK_PHASE_ACTIVE || sock->phase == DSOCK_PHASE_LEAVING)) {
-        sock->is_orphan = sock->is_leaving = true;
-        byteq_fini(&sock->rx);
-        driver_work(driver);
-        return;
-    }
-    if (sock->phase != DSOCK_PHASE_DEAD && driver->phase == DRIVER_PHASE_RUN)
-        driver_command(driver, sock->index, SN_CR_CLOSE);
-    dsock_fini(sock);
-    bench_flush(driver->config.bench);
+    dsock_leave(driver, sock);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------- */
@@ -406,7 +416,7 @@ int driver_set_address(struct adapter *adapter, const struct board_address *addr
 
     if (address->ip.family != IP_FAMILY_V4)
         return -EAFNOSUPPORT;
-    driver_stop_asking(driver);
+    driver_stop_asking(driver, "it has a fixed one now");
     driver->is_static = true;
     driver->address = *address;
     driver_give_address(driver);
@@ -422,14 +432,14 @@ int driver_set_dhcp(struct adapter *adapter, bool is_on)
         return 0;
     if (is_on) {
         driver->is_static = false;
-        driver_ask(driver);
+        if (driver->own_kb)
+            driver_ask(driver);
+        else
+            driver_restart(driver); /* with a buffer for it */
         driver_work(driver);
     } else { /* what there is stays */
-        struct board_address address = driver->address;
-
         driver->is_static = true;
-        driver_stop_asking(driver);
-        driver->address = address;
+        driver_stop_asking(driver, "");
     }
     return 0;
 }
@@ -439,7 +449,12 @@ int driver_set_mac(struct adapter *adapter, const uint8_t mac[BOARD_MAC_LEN])
     struct driver *driver = to_driver(adapter);
 
     memcpy(driver->mac, mac, BOARD_MAC_LEN);
-    if (driver->phase == DRIVER_PHASE_RUN)
+    if (driver->is_asking) { /* as somebody else */
+        driver_stop_asking(driver, "the MAC is another one");
         driver_give_address(driver);
+        driver_ask(driver);
+    } else if (driver->phase == DRIVER_PHASE_RUN) {
+        driver_give_address(driver);
+    }
     return 0;
 }

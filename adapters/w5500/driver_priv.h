@@ -71,11 +71,13 @@
 
 enum dsock_phase {
     DSOCK_PHASE_FREE,
+    DSOCK_PHASE_STARTING,   /* to be opened */
     DSOCK_PHASE_OPENING,    /* OPEN was commanded */
     DSOCK_PHASE_CONNECTING, /* so was CONNECT */
     DSOCK_PHASE_LISTENING,
     DSOCK_PHASE_ACTIVE,  /* a connection, or UDP */
     DSOCK_PHASE_LEAVING, /* DISCON was commanded */
+    DSOCK_PHASE_CLOSING, /* nobody's: CLOSE is to be commanded */
     DSOCK_PHASE_DEAD,    /* the chip has closed it; what has come can be read */
 };
 
@@ -101,9 +103,11 @@ struct dsock {
     struct byteq rx; /* TCP: bytes; UDP: struct dsock_datagram and bytes, one after the other */
     struct byteq tx; /* the same */
     size_t tx_left;  /* UDP: bytes of the first datagram that are not sent */
-    size_t sending;  /* bytes of the SEND that is not over; 0: none is */
+    size_t sending;  /* bytes of the SEND that is not over */
     bool is_sending;
-    uint32_t dipr; /* UDP: where the last one went */
+    bool is_short;     /* of room, and waits for it */
+    uint64_t short_us; /* since when */
+    uint32_t dipr;     /* UDP: where the last one went */
     uint16_t dport;
 };
 
@@ -133,6 +137,7 @@ struct driver {
     struct ethchip ethchip;
     enum driver_phase phase;
     bool is_begun_by_script;
+    bool is_off;               /* switched off; who begins it then begins it later */
     bool is_miswired;          /* what it is told to talk to is not there */
     bool has_link_pin;         /* LINKLED is read, and not the chip asked */
     bool is_accurate;          /* SPI takes its time */
@@ -141,6 +146,7 @@ struct driver {
     struct timer timer;        /* reset's times, the link, a command that is not done */
     uint64_t poll_us;          /* when the link is looked at next */
     uint64_t wake_us;          /* when something else is to be done; UINT64_MAX: nothing */
+    uint64_t until_us;         /* in RESET and WAIT: when they are over */
     unsigned errors;           /* LuatOS's inter_error: at two the chip is set up anew */
 
     bool is_static, has_negotiation;
@@ -155,7 +161,10 @@ struct driver {
 
     struct dsock sockets[DRIVER_SOCKETS];
     unsigned sockets_count; /* that have buffers, socket 0 too */
-    unsigned next_socket;   /* round-robin */
+    unsigned buffer_kb;     /* of each of the script's */
+    unsigned own_kb;        /* of socket 0; 0: it is of no use */
+    bool is_told_of_buffers;
+    unsigned next_socket; /* round-robin */
     uint16_t next_port;
     struct driver_name names[DRIVER_NAMES];
 };
@@ -200,6 +209,12 @@ void dsock_fini(struct dsock *sock);
 /* Begin to open it: @is_udp, @is_listener, @local_port, @remote and @keep_units are set. */
 void dsock_open(struct driver *driver, struct dsock *sock);
 
+/* The chip has closed it, or will not go on with it: whoever has it is told by that. */
+void dsock_end(struct driver *driver, struct dsock *sock, enum net_event_type type, uint32_t arg);
+
+/* Its owner leaves it: a connection ends as it should, everything else by CLOSE. */
+void dsock_leave(struct driver *driver, struct dsock *sock);
+
 /* Go on with what it is at. */
 void dsock_step(struct driver *driver, struct dsock *sock);
 
@@ -226,7 +241,10 @@ void driver_net_fini(struct driver *driver);
 
 /* The link has come, or socket 0 is there again: ask for an address. */
 void driver_ask(struct driver *driver);
-void driver_stop_asking(struct driver *driver);
+void driver_stop_asking(struct driver *driver, const char *why);
+
+/* Another host has what was leased: the server is told so, and asked for another one. */
+void driver_decline(struct driver *driver);
 
 /* What has come to socket 0. */
 void driver_net_receive(struct driver *driver);

@@ -16,6 +16,8 @@
 #define COMMAND_TRIES 10
 #define COMMAND_US    10 /* between two looks at one that is not done */
 #define FSR_US        20 /* between two looks for room: no interrupt tells of it */
+#define FSR_US_MAX    10000
+#define FSR_SHARE     8 /* of the time that has passed so far */
 #define SEGMENT_LEN   1460
 #define SIZE_BYTES    1024
 #define REGS_OF_SEND  6 /* Sn_TX_FSR to Sn_TX_WR */
@@ -102,13 +104,13 @@ void dsock_post(struct driver *driver, const struct dsock *sock, enum net_event_
                      &(struct net_event){ .type = type, .tag = sock->tag, .arg = arg });
 }
 
-/* The chip has closed it, or will not go on with it. */
-static void end(struct driver *driver, struct dsock *sock, enum net_event_type type, uint32_t arg)
+void dsock_end(struct driver *driver, struct dsock *sock, enum net_event_type type, uint32_t arg)
 {
-    if (sock->phase == DSOCK_PHASE_DEAD)
+    if (sock->phase == DSOCK_PHASE_DEAD || sock->phase == DSOCK_PHASE_FREE)
         return;
     sock->phase = DSOCK_PHASE_DEAD;
-    sock->is_sending = false;
+    sock->is_sending = sock->has_unread = false;
+    sock->sending = 0;
     byteq_fini(&sock->tx);
     if (sock->is_orphan)
         dsock_fini(sock);
@@ -134,18 +136,10 @@ static bool is_ready(struct driver *driver, struct dsock *sock)
 
 /* ---- opening ---------------------------------------------------------------------------------- */
 
-/* Sn_CR, Sn_IR and Sn_SR in between are written as LuatOS does: nothing, all, something. */
 void dsock_open(struct driver *driver, struct dsock *sock)
 {
-    uint8_t config[CONFIG_LEN] = { sock->is_udp ? MODE_UDP : MODE_TCP, 0, WIDE_OPEN };
-
-    put16(config + REG_SN_PORT, sock->local_port);
-    memset(config + REG_SN_PORT + 2, WIDE_OPEN, BOARD_MAC_LEN);
-    driver_write(driver, regs_of(sock), REG_SN_MR, config, sizeof(config));
-    driver_write8(driver, regs_of(sock), REG_SN_KPALVTR, sock->keep_units);
-    driver_command(driver, sock->index, SN_CR_OPEN);
-    sock->phase = DSOCK_PHASE_OPENING;
-    sock->tries = 0;
+    sock->phase = DSOCK_PHASE_STARTING;
+    dsock_step(driver, sock);
 }
 
 static void set_destination(struct driver *driver, struct dsock *sock, uint32_t ip, uint16_t port)
@@ -188,10 +182,26 @@ static void step_opening(struct driver *driver, struct dsock *sock)
         begin(driver, sock);
     } else if (++sock->tries == OPEN_TRIES) {
         driver_note_error(driver, "a socket does not open");
-        end(driver, sock, NET_EVENT_ERROR, EIO);
+        dsock_end(driver, sock, NET_EVENT_ERROR, EIO);
     } else {
         driver_wake(driver, driver->config.clock->now_us + COMMAND_US);
     }
+}
+
+/* Sn_CR, Sn_IR and Sn_SR in between are written as LuatOS does: nothing, all, something. */
+static void step_starting(struct driver *driver, struct dsock *sock)
+{
+    uint8_t config[CONFIG_LEN] = { sock->is_udp ? MODE_UDP : MODE_TCP, 0, WIDE_OPEN };
+
+    if (!is_ready(driver, sock)) /* who had it before has just said something */
+        return;
+    put16(config + REG_SN_PORT, sock->local_port);
+    memset(config + REG_SN_PORT + 2, WIDE_OPEN, BOARD_MAC_LEN);
+    driver_write(driver, regs_of(sock), REG_SN_MR, config, sizeof(config));
+    driver_write8(driver, regs_of(sock), REG_SN_KPALVTR, sock->keep_units);
+    driver_command(driver, sock->index, SN_CR_OPEN);
+    sock->phase = DSOCK_PHASE_OPENING;
+    step_opening(driver, sock);
 }
 
 /* ---- sending ---------------------------------------------------------------------------------- */
@@ -214,17 +224,31 @@ static void send(struct driver *driver, struct dsock *sock, uint16_t at, size_t 
     byteq_drop(&sock->tx, len);
     sock->sending = len;
     sock->is_sending = true;
+    sock->is_short = false;
+}
+
+/* The longer there was none, the rarer it is looked for. */
+static void wait_for_room(struct driver *driver, struct dsock *sock)
+{
+    uint64_t now_us = driver->config.clock->now_us, wait_us;
+
+    if (!sock->is_short)
+        sock->short_us = now_us;
+    sock->is_short = true;
+    wait_us = (now_us - sock->short_us) / FSR_SHARE;
+    wait_us = wait_us < FSR_US ? FSR_US : wait_us < FSR_US_MAX ? wait_us : FSR_US_MAX;
+    driver_wake(driver, now_us + wait_us);
 }
 
 static void send_stream(struct driver *driver, struct dsock *sock)
 {
     size_t least = sock->tx.len < SEGMENT_LEN ? sock->tx.len : SEGMENT_LEN, room;
-    size_t half = (size_t)driver->config.wiring->buffer_kb * SIZE_BYTES / 2;
+    size_t half = (size_t)driver->buffer_kb * SIZE_BYTES / 2;
     uint16_t at;
 
     room = find_room(driver, sock, &at);
     if (room < (least < half ? least : half))
-        driver_wake(driver, driver->config.clock->now_us + FSR_US);
+        wait_for_room(driver, sock);
     else
         send(driver, sock, at, room < sock->tx.len ? room : sock->tx.len);
 }
@@ -266,6 +290,15 @@ static void step_active(struct driver *driver, struct dsock *sock)
     }
 }
 
+/* One who opens it anew waits until the command is done. */
+static void step_closing(struct driver *driver, struct dsock *sock)
+{
+    if (!is_ready(driver, sock))
+        return;
+    driver_command(driver, sock->index, SN_CR_CLOSE);
+    dsock_fini(sock);
+}
+
 void dsock_step(struct driver *driver, struct dsock *sock)
 {
     if (driver_is_busy(driver))
@@ -276,8 +309,14 @@ void dsock_step(struct driver *driver, struct dsock *sock)
     case DSOCK_PHASE_LISTENING:
     case DSOCK_PHASE_DEAD:
         break;
+    case DSOCK_PHASE_STARTING:
+        step_starting(driver, sock);
+        break;
     case DSOCK_PHASE_OPENING:
         step_opening(driver, sock);
+        break;
+    case DSOCK_PHASE_CLOSING:
+        step_closing(driver, sock);
         break;
     case DSOCK_PHASE_ACTIVE:
         if (sock->has_unread)
@@ -289,6 +328,24 @@ void dsock_step(struct driver *driver, struct dsock *sock)
             dsock_fetch(driver, sock);
         break;
     }
+}
+
+void dsock_leave(struct driver *driver, struct dsock *sock)
+{
+    bool is_connection =
+        !sock->is_udp && (sock->phase == DSOCK_PHASE_ACTIVE || sock->phase == DSOCK_PHASE_LEAVING);
+
+    if (sock->phase == DSOCK_PHASE_DEAD || sock->phase == DSOCK_PHASE_STARTING) {
+        dsock_fini(sock); /* the chip knows nothing of it */
+        return;
+    }
+    byteq_fini(&sock->rx);
+    sock->is_orphan = true;
+    if (is_connection)
+        sock->is_leaving = true;
+    else
+        sock->phase = DSOCK_PHASE_CLOSING;
+    driver_work(driver);
 }
 
 /* ---- receiving -------------------------------------------------------------------------------- */
@@ -358,12 +415,13 @@ static void on_sent(struct driver *driver, struct dsock *sock)
 static void on_timeout(struct driver *driver, struct dsock *sock)
 {
     if (!sock->is_udp) {
-        end(driver, sock, NET_EVENT_ERROR, ETIMEDOUT);
+        dsock_end(driver, sock, NET_EVENT_ERROR, ETIMEDOUT);
         return;
     }
     sock->is_sending = false;
     sock->sending = 0;
-    sock->dipr = 0; /* the next one is asked for again */
+    byteq_drop(&sock->tx, sock->tx_left); /* of the same datagram */
+    sock->tx_left = 0;
     dsock_post(driver, sock, NET_EVENT_ERROR, EHOSTUNREACH);
 }
 
@@ -387,9 +445,9 @@ static void on_disconnected(struct driver *driver, struct dsock *sock, uint8_t s
 {
     if (sr == SN_SR_CLOSED) {
         if (sock->phase == DSOCK_PHASE_CONNECTING)
-            end(driver, sock, NET_EVENT_ERROR, ECONNREFUSED);
+            dsock_end(driver, sock, NET_EVENT_ERROR, ECONNREFUSED);
         else
-            end(driver, sock, NET_EVENT_CLOSED, 0);
+            dsock_end(driver, sock, NET_EVENT_CLOSED, 0);
     } else if (!sock->has_end && sock->phase != DSOCK_PHASE_LEAVING) {
         sock->has_end = true;
         dsock_post(driver, sock, NET_EVENT_REMOTE_CLOSED, 0);
@@ -403,7 +461,8 @@ void dsock_interrupt(struct driver *driver, struct dsock *sock, uint8_t ir, uint
     bool is_connected =
         sock->phase == DSOCK_PHASE_CONNECTING || sock->phase == DSOCK_PHASE_LISTENING;
 
-    if (sock->phase == DSOCK_PHASE_FREE || sock->phase == DSOCK_PHASE_DEAD)
+    if (sock->phase == DSOCK_PHASE_FREE || sock->phase == DSOCK_PHASE_STARTING ||
+        sock->phase == DSOCK_PHASE_CLOSING || sock->phase == DSOCK_PHASE_DEAD)
         return;
     if (ir & SN_IR_CON && is_connected)
         on_connection(driver, sock);

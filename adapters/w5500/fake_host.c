@@ -42,7 +42,7 @@ void host_receive(struct host *host, const uint8_t *frame, size_t len)
 
 /* ---- what the chip tells ---------------------------------------------------------------------- */
 
-static void on_send(void *ctx, const uint8_t *bytes, size_t len)
+void host_on_send(void *ctx, const uint8_t *bytes, size_t len)
 {
     struct host *host = ctx;
     struct host_frame *frame = &host->frames[host->frames_count];
@@ -86,18 +86,23 @@ static void on_fault(void *ctx, const char *kind, const char *text)
 
 /* ---- life ------------------------------------------------------------------------------------- */
 
-void host_init(struct host *host, const struct w5500_config *config)
+void host_init_bare(struct host *host)
 {
-    struct w5500_config own = config ? *config : (struct w5500_config){ 0 };
-
     *host = (struct host){ .frames = xcalloc(HOST_FRAMES_MAX, sizeof(*host->frames)) };
     vclock_init(&host->clock, VCLOCK_MODE_VIRTUAL);
     timers_init(&host->timers);
     rng_init(&host->rng, SEED);
+}
+
+void host_init(struct host *host, const struct w5500_config *config)
+{
+    struct w5500_config own = config ? *config : (struct w5500_config){ 0 };
+
+    host_init_bare(host);
     own.clock = &host->clock;
     own.timers = &host->timers;
     own.rng = &host->rng;
-    own.send = on_send;
+    own.send = host_on_send;
     own.on_pins = on_pins;
     own.on_access = on_access;
     own.on_fault = on_fault;

@@ -53,6 +53,10 @@ struct host {
 void host_init(struct host *host, const struct w5500_config *config);
 void host_fini(struct host *host);
 
+/* Without a chip: somebody else's is @chip, and what it sends goes to host_on_send(). */
+void host_init_bare(struct host *host);
+void host_on_send(void *ctx, const uint8_t *frame, size_t len);
+
 /* Let time pass, and what is due happen, each at its time. */
 void host_run_us(struct host *host, uint64_t us);
 
