@@ -16,6 +16,7 @@
 #include "adapters/sandbox.h"
 #include "adapters/tiers.h"
 #include "adapters/uplink.h"
+#include "adapters/w5500/nat.h"
 #include "emu/board.h"
 #include "emu/util.h"
 
@@ -360,6 +361,22 @@ static void check_relay(struct finding *finding)
     check_uplink(finding, UPLINK_RELAY, "libslirp0 libnftables1");
 }
 
+static void check_nat(struct finding *finding)
+{
+    char why[NAT_WHY_MAX];
+    struct nat *nat;
+    int rc = nat_open(&nat, why);
+
+    if (rc == 0) {
+        finding_set(finding, true, "--bind ETH0=nat: a W5500 without a link of its own");
+        nat_close(nat);
+    } else {
+        finding_set(finding, false, "%s", why);
+    }
+    if (rc == -ENOSYS)
+        finding_add_fix(finding, "sudo apt-get install -y libslirp0");
+}
+
 static void check_podman(struct finding *finding)
 {
     check_program(finding, "podman");
@@ -416,17 +433,12 @@ static const struct {
     const char *name;
     void (*check)(struct finding *finding);
 } checks[] = {
-    { "userns", check_userns },
-    { "apparmor", check_apparmor },
-    { "tun", check_tun },
-    { "nftables", check_nftables },
-    { "pasta", check_pasta },
-    { "slirp4netns", check_slirp4netns },
-    { "relay", check_relay },
-    { "podman", check_podman },
-    { "rootlesskit", check_rootlesskit },
-    { "landlock", check_landlock },
-    { "ports", check_ports },
+    { "userns", check_userns },     { "apparmor", check_apparmor },
+    { "tun", check_tun },           { "nftables", check_nftables },
+    { "pasta", check_pasta },       { "slirp4netns", check_slirp4netns },
+    { "relay", check_relay },       { "nat", check_nat },
+    { "podman", check_podman },     { "rootlesskit", check_rootlesskit },
+    { "landlock", check_landlock }, { "ports", check_ports },
     { "ping", check_ping },
 };
 

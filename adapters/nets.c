@@ -13,6 +13,7 @@
 #include "adapters/posix.h"
 #include "adapters/privilege.h"
 #include "adapters/tap.h"
+#include "adapters/w5500/nat.h"
 #include "emu/device.h"
 #include "emu/dns_msg.h"
 #include "emu/util.h"
@@ -200,6 +201,15 @@ static int stay(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
     return rc < 0 ? refuse(id, rc, why, "%s", reason) : 0;
 }
 
+/* Before privileges are dropped: what becomes of them there is the process's own business. */
+static int start_nat(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
+{
+    char reason[NAT_WHY_MAX];
+    int rc = nat_open(&nets->nat, reason);
+
+    return rc < 0 ? refuse(id, rc, why, "nat: %s", reason) : 0;
+}
+
 static int open_link(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MAX])
 {
     const struct board_slot *slot = &nets->board->slots[id];
@@ -226,7 +236,7 @@ static int open_link(struct nets *nets, enum adapter_id id, char why[NETS_WHY_MA
     case BINDING_TAP:
         return hang_on_tap(nets, id, why);
     case BINDING_NAT:
-        return refuse(id, -EOPNOTSUPP, why, "nat is not there yet");
+        return start_nat(nets, id, why);
     }
     return 0;
 }
@@ -267,6 +277,8 @@ void nets_close(struct nets *nets)
         keeper_stop(nets->own);
     if (nets->host)
         keeper_stop(nets->host);
+    if (nets->nat)
+        nat_close(nets->nat);
     *nets = (struct nets){ 0 };
 }
 

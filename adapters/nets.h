@@ -24,6 +24,7 @@ struct device;
 struct dhcp;
 struct dhcpd;
 struct keeper;
+struct nat;
 struct netlink;
 struct nets_chip;
 struct tap_cable;
@@ -77,6 +78,7 @@ struct nets {
     bool follows_host_dns;   /* the host's name servers are known from /etc/resolv.conf */
     struct device *device;   /* that it was plugged into */
     struct nets_chip *chip;  /* the board's W5500; NULL: it has none */
+    struct nat *nat;         /* where its cable leads; NULL: elsewhere, nets_chip.c knows */
     bool has_outside_driver; /* somebody else than the module drives it: it is no adapter */
 
     /* Of an adapter: it has another interface of the same name, perhaps. NULL: nobody asks. */

@@ -9,6 +9,7 @@
 #include "adapters/nets_priv.h"
 #include "adapters/w5500/bench.h"
 #include "adapters/w5500/driver.h"
+#include "adapters/w5500/nat.h"
 #include "emu/device.h"
 #include "emu/util.h"
 
@@ -17,7 +18,7 @@ struct nets_chip {
     enum adapter_id id;
     struct bench *bench;
     bool has_driver;       /* whose bench it is */
-    struct netlink *watch; /* of the interface that its cable is */
+    struct netlink *watch; /* of the interface that its cable is; NULL: it is none */
 };
 
 static int open_there(void *ctx, int domain, int type, int protocol)
@@ -27,14 +28,15 @@ static int open_there(void *ctx, int domain, int type, int protocol)
     return nets_socket(chip->nets, chip->id, domain, type, protocol);
 }
 
-/* The cable is in while the interface has a carrier and nobody has pulled it. */
+/* The cable is in while what it leads to is there, and nobody has pulled it. */
 void nets_chip_look(struct nets_chip *chip)
 {
     const struct net_link *link = &chip->nets->net_links[chip->id];
+    struct netlink_state state = { .has_carrier = true };
     struct adapter_info unused = { 0 };
-    struct netlink_state state;
 
-    netlink_read(chip->watch, &state, &unused);
+    if (chip->watch)
+        netlink_read(chip->watch, &state, &unused);
     bench_set_cable(chip->bench, state.has_carrier && !link->is_unplugged && !link->is_lost);
 }
 
@@ -57,6 +59,28 @@ static struct bench_options options_of(const struct board_chip *board)
     for (size_t i = 0; i < board->quirks_count; i++)
         (void)w5500_quirk_set(&options.quirks, board->quirks[i], true);
     return options;
+}
+
+static void on_nat_ended(void *ctx)
+{
+    struct nets_chip *chip = ctx;
+
+    chip->nets->net_links[chip->id].is_lost = true;
+    nets_chip_look(chip);
+}
+
+/* 0 or -errno. */
+static int connect_nat(struct nets_chip *chip)
+{
+    int rc = nat_connect(chip->nets->nat, &(struct nat_watch){ .id = chip->id,
+                                                               .device = chip->nets->device,
+                                                               .bench = chip->bench,
+                                                               .ended = on_nat_ended,
+                                                               .ctx = chip });
+
+    if (rc == 0)
+        nets_chip_look(chip);
+    return rc;
 }
 
 /* 0 or -errno. */
@@ -93,6 +117,13 @@ static struct endpoint wish_of(const struct nets *nets, enum adapter_id id)
     return address.ip;
 }
 
+/* The lab knows names that this machine does not; on loopback it can be asked through nat, too. */
+static bool is_asking_lab(const struct nets *nets, const struct adapter_info *info)
+{
+    return nets->nat && nets->device->clock.mode == VCLOCK_MODE_REAL && !nets->follows_host_dns &&
+           !nets_lab(nets) && info->dns_count;
+}
+
 /* The module's own driver, as an adapter. */
 static void add_driver(struct nets_chip *chip, const struct adapter_info *info)
 {
@@ -109,6 +140,7 @@ static void add_driver(struct nets_chip *chip, const struct adapter_info *info)
                                     .msgs = &device->msgs,
                                     .wish = wish_of(nets, chip->id),
                                     .dns_count = info->dns_count,
+                                    .has_final_dns = is_asking_lab(nets, info),
                                     .slot = &nets->board->slots[chip->id],
                                     .wiring = &nets->board->chip };
 
@@ -136,7 +168,7 @@ int nets_chip_plug(struct nets *nets, enum adapter_id id, const struct adapter_i
                                                     .options = options_of(&nets->board->chip) });
     nets->net_links[id].chip = chip;
     nets->chip = chip;
-    rc = connect_cable(chip);
+    rc = nets->nat ? connect_nat(chip) : connect_cable(chip);
     if (rc == 0 && !nets->has_outside_driver)
         add_driver(chip, info);
     return rc;
@@ -146,6 +178,8 @@ void nets_chip_unplug(struct nets_chip *chip)
 {
     if (chip->watch)
         netlink_close(chip->watch);
+    if (chip->nets->nat)
+        nat_unwatch(chip->nets->nat);
     if (!chip->has_driver)
         bench_free(chip->bench);
     free(chip);

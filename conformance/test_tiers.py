@@ -256,7 +256,7 @@ def test_doctor_says_what_can_be_had(user):
     assert found["T1 root"] == ("no", NO_ROOT.removeprefix("not T1 root: "))
     assert found["T2 userns"] == ("yes", "a network was made")
     assert found["T5 host"][0] == "yes"
-    assert {"T3 reexec", "T4 given", "userns", "apparmor", "tun", "nftables", "pasta", "slirp4netns", "relay",
+    assert {"T3 reexec", "T4 given", "userns", "apparmor", "tun", "nftables", "pasta", "slirp4netns", "relay", "nat",
             "podman", "rootlesskit", "landlock", "ports", "ping"} <= set(found)
     assert done.stdout.endswith("--lab is on a network of its own, by T2 userns\n")
 

@@ -50,7 +50,7 @@ enum binding {
     BINDING_LAB,   /* a network that the emulator makes: a namespace on a bridge */
     BINDING_VETH, /* a veth pair: one end in a namespace of its own, the other on the host's side */
     BINDING_TAP,  /* a TAP device of the host's, with a namespace behind it */
-    BINDING_NAT,  /* the W5500's alone: its sockets are some of this process's, on the host's own */
+    BINDING_NAT, /* a network that speaks by sockets of the host's, for frames of the W5500's alone */
 };
 
 /* Where an adapter's address comes from. */

@@ -36,6 +36,7 @@ struct driver_config {
     struct endpoint wish; /* what DHCP is asked for at first; IP_FAMILY_NONE: nothing */
     struct endpoint dns[ADAPTER_DNS_MAX]; /* while a lease names none */
     size_t dns_count;
+    bool has_final_dns;              /* whatever a lease names */
     const struct board_slot *slot;   /* addressing, address, mac, dns; not owned */
     const struct board_chip *wiring; /* not owned */
 };

@@ -252,7 +252,8 @@ static void hear_name(struct driver *driver, const struct dsock_datagram *datagr
 
         if (!name->is_used || datagram->len < DNS_ID_LEN ||
             dhcp_from_endpoint(&name->server) != datagram->ip ||
-            memcmp(name->id, data, DNS_ID_LEN) != 0 || name->rx.len > REPLIES_MAX)
+            name->server.port != datagram->port || memcmp(name->id, data, DNS_ID_LEN) != 0 ||
+            name->rx.len > REPLIES_MAX)
             continue;
         byteq_append(&name->rx, raw, (size_t)(data - raw) + datagram->len);
         adapter_post(&driver->base, &(struct net_event){ .type = NET_EVENT_RX, .tag = name->tag });
@@ -273,7 +274,7 @@ void driver_net_receive(struct driver *driver)
 
         if (is_dhcp)
             memcpy(message, data, len);
-        else if (datagram.port == DNS_PORT)
+        else
             hear_name(driver, &datagram, raw, data);
         byteq_drop(rx, (size_t)(data - raw) + datagram.len);
         if (is_dhcp) /* which may set the chip up anew, and all that has come with it */

@@ -33,13 +33,14 @@ static void op_info(const struct adapter *adapter, struct adapter_info *info)
 {
     const struct driver *driver = to_driver(adapter);
     const struct board_address *address = &driver->address;
+    bool is_final = driver->config.slot->dns_count || driver->config.has_final_dns;
 
     *info = (struct adapter_info){ .ip = address->ip,
                                    .gateway = address->gateway,
-                                   .dns_is_complete = driver->config.slot->dns_count != 0 };
+                                   .dns_is_complete = is_final };
     if (address->ip.family == IP_FAMILY_V4)
         dhcp_to_endpoint(dhcp_mask(address->prefix_len), &info->mask);
-    if (driver->dns_count && !driver->config.slot->dns_count) {
+    if (driver->dns_count && !is_final) {
         memcpy(info->dns, driver->dns, sizeof(info->dns));
         info->dns_count = driver->dns_count;
     } else {

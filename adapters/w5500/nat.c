@@ -276,9 +276,8 @@ static void on_news(struct loop_fd *source, uint32_t events)
 /* At the start, plainly. */
 static void tell(const struct nat *nat)
 {
-    static const char lacks[] =
-        "frames and ARP beyond this cable (MACRAW), IP but TCP, UDP and ping (IPRAW), broadcasts, "
-        "multicast, who asks first where the chip does not listen";
+    static const char lacks[] = "no MACRAW, no ARP beyond its cable, no IPRAW but ping, no "
+                                "broadcast, no multicast, no address that others see";
     struct device *device = nat->watch.device;
     char gateway[INET_ADDRSTRLEN], dns[INET_ADDRSTRLEN];
 
@@ -288,8 +287,8 @@ static void tell(const struct nat *nat)
                adapter_name(nat->watch.id), "gateway", gateway, "dns", dns, "lacks", lacks);
     log_say(
         &device->log,
-        "%s: nat, by this machine's sockets: its ports are this machine's, whose 127.0.0.1 is %s there; "
-        "it lacks %s",
+        "%s: nat, by sockets of this machine's, whose 127.0.0.1 is %s there; what listens there "
+        "does so at its port here; %s",
         adapter_name(nat->watch.id), gateway, lacks);
 }
 
