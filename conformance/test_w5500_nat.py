@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, Alone
 from peers import until
+from vspi import COMMON, GAR, SHAR, SIPR, SUBR, Vspi, registers, rx_buffer
 
 NAT = ["--bind", "ETH0=nat"]
 NO_NAMESPACES = [sys.executable, str(ROOT / "conformance/forbid.py"), "userns"]
@@ -296,6 +297,33 @@ def test_its_process_has_no_rights(emu):
         files = {os.readlink(fd).split(":")[0] for fd in Path(f"/proc/{child}/fd").iterdir() if int(fd.name) > 2}
         assert files == {"socket"}
         run.stop()
+
+
+TCP, OPEN, LISTEN, RECV, LISTENING, ESTABLISHED = 1, 1, 2, 0x40, 0x14, 0x17
+SN_CR, SN_SR, SN_PORT, SN_RX_RSR, SN_RX_RD = 1, 3, 4, 0x26, 0x28
+
+
+def test_a_driver_from_outside_is_told_its_address_and_is_reached(anyone, peers):
+    """Where luatos-emu w5500 has no link to hang the chip on."""
+    path, port, block = Path(anyone.directory) / "spi", peers.listen_port(), registers(3)
+    with Alone(anyone.start_w5500("--spi", path, "--bind", "nat"), path) as alone, Vspi(path) as chip:
+        gateway, bits = alone.told["gateway"], alone.told["address"].split("/")
+        assert bits[1] == "24" and alone.told["dns"].rsplit(".", 1)[0] == gateway.rsplit(".", 1)[0]
+        chip.wait_link()
+        chip.write(COMMON, SHAR, bytes.fromhex(alone.told["mac"].replace(":", "")))
+        chip.write(COMMON, GAR, socket.inet_aton(gateway))
+        chip.write(COMMON, SUBR, socket.inet_aton("255.255.255.0"))
+        chip.write(COMMON, SIPR, socket.inet_aton(bits[0]))
+        chip.write(block, 0, bytes([TCP]))
+        chip.write_u16(block, SN_PORT, port)
+        chip.write(block, SN_CR, bytes([OPEN]))
+        chip.write(block, SN_CR, bytes([LISTEN]))
+        assert chip.read(block, SN_SR) == bytes([LISTENING])
+        with connect(port) as client:
+            client.sendall(b"hello")
+            chip.wait(lambda: chip.read_u16(block, SN_RX_RSR) == 5, "hello")
+            assert chip.read(block, SN_SR) == bytes([ESTABLISHED])
+            assert chip.read(rx_buffer(3), chip.read_u16(block, SN_RX_RD), 5) == b"hello"
 
 
 @pytest.mark.parametrize("bind, why", [

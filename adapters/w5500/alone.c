@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "adapters/nets.h"
+#include "adapters/w5500/nat.h"
 #include "emu/board.h"
 #include "emu/device.h"
 #include "emu/exit_code.h"
@@ -101,12 +102,21 @@ static size_t add_ip(char line[LINE_MAX_LEN], size_t len, const char *key,
     return add(line, len, key, net);
 }
 
-static struct board_address address_of(const struct board_slot *slot)
+/* And where names are asked for, where it is known better than by @dns. */
+static struct board_address address_of(const struct nets *nets, const struct board_slot *slot,
+                                       struct endpoint *dns)
 {
-    struct board_address address = slot->address;
+    struct board_address address = slot->address, leased;
 
     if (slot->binding == BINDING_LAB && address.ip.family == IP_FAMILY_NONE)
         board_lab_address(&address, ADAPTER_ETH0);
+    if (slot->binding == BINDING_NAT) {
+        nat_address(nets->nat, &leased, dns);
+        if (address.ip.family == IP_FAMILY_NONE)
+            address = leased;
+    }
+    if (slot->dns_count)
+        *dns = slot->dns[0];
     return address;
 }
 
@@ -115,7 +125,8 @@ static bool say_where(const struct alone *alone)
 {
     const struct nets *nets = alone->config.nets;
     const struct board_slot *slot = &nets->board->slots[ADAPTER_ETH0];
-    const struct board_address address = address_of(slot);
+    struct endpoint dns = alone->config.dns;
+    const struct board_address address = address_of(nets, slot, &dns);
     const char *peer = *slot->peer ? slot->peer : nets->net_links[ADAPTER_ETH0].peer;
     char line[LINE_MAX_LEN] = "w5500", mac_text[3 * BOARD_MAC_LEN];
     uint8_t mac[BOARD_MAC_LEN];
@@ -130,7 +141,7 @@ static bool say_where(const struct alone *alone)
     len = add(line, len, "peer", slot->binding == BINDING_VETH ? peer : "");
     len = add_ip(line, len, "address", &address.ip, address.prefix_len);
     len = add_ip(line, len, "gateway", &address.gateway, 0);
-    len = add_ip(line, len, "dns", slot->dns_count ? &slot->dns[0] : &alone->config.dns, 0);
+    len = add_ip(line, len, "dns", &dns, 0);
     len = add(line, len, "mac", mac_text);
     trace_emit(&alone->config.device->trace, "spi.listen", "{s:s, s:s}", "path", alone->config.path,
                "mac", mac_text);

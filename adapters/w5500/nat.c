@@ -15,7 +15,9 @@
 #include "adapters/usernet.h"
 #include "adapters/w5500/bench.h"
 #include "adapters/w5500/nat_priv.h"
+#include "emu/board.h"
 #include "emu/device.h"
+#include "emu/dns_msg.h"
 #include "emu/fdio.h"
 #include "emu/util.h"
 
@@ -23,6 +25,7 @@
 #define AGAIN_US     10000 /* when it takes in nothing more, or the chip is not done */
 #define BUFFER_LEN   (1024 * 1024)
 #define NETWORK_MASK 0xffffff00
+#define PREFIX_LEN   24
 #define GATEWAY      2 /* as libslirp's users have them, in 10.0.2.0/24 */
 #define DNS          3
 #define FIRST        15
@@ -323,7 +326,17 @@ void nat_unwatch(struct nat *nat)
     nat->watch.device = NULL;
 }
 
-bool nat_has_ended(const struct nat *nat)
+static void set_endpoint(struct endpoint *ep, struct in_addr ip)
 {
-    return nat->has_ended;
+    *ep = (struct endpoint){ .family = IP_FAMILY_V4 };
+    memcpy(ep->addr, &ip, sizeof(ip));
+}
+
+void nat_address(const struct nat *nat, struct board_address *address, struct endpoint *dns)
+{
+    *address = (struct board_address){ .prefix_len = PREFIX_LEN };
+    set_endpoint(&address->ip, nat->net.first);
+    set_endpoint(&address->gateway, nat->net.gateway);
+    set_endpoint(dns, nat->net.dns);
+    dns->port = DNS_PORT;
 }

@@ -20,7 +20,9 @@
 #define NAT_WHY_MAX 256
 
 struct bench;
+struct board_address;
 struct device;
+struct endpoint;
 struct nat;
 struct nets_end;
 
@@ -47,4 +49,5 @@ int nat_connect(struct nat *nat, const struct nat_watch *watch);
 /* No longer: before the device is closed. */
 void nat_unwatch(struct nat *nat);
 
-bool nat_has_ended(const struct nat *nat);
+/* What it leases, and its name server: for drivers that don't ask. */
+void nat_address(const struct nat *nat, struct board_address *address, struct endpoint *dns);
