@@ -169,7 +169,7 @@ static void put_interface(struct capture *capture, const struct capture_port *po
                                           .description = port->description,
                                           .mac = port->mac };
 
-    if (adapter->is_ready)
+    if (adapter && adapter->is_ready) /* none: a driver from outside has the chip */
         adapter->ops->info(adapter, &info);
     if (port->has_frames && links_status(device, (enum adapter_id)port->id, &status) == 0)
         interface.mac = status.mac;

@@ -47,6 +47,7 @@ static int start_pump(struct impaired *impaired)
                                   .clock = &device->clock,
                                   .log = &device->log,
                                   .trace = &device->trace,
+                                  .id = impaired->id,
                                   .adapter = device->net.adapters[impaired->id],
                                   .impair = &impaired->rules };
     int rc = nets_divert(impaired->owner->nets, impaired->id, config.ends);
@@ -67,6 +68,8 @@ static int start_shaping(struct impaired *impaired)
         shaped_stay(impaired->shaped); /* it was about to leave */
         return 0;
     }
+    if (!device->net.adapters[impaired->id]) /* a chip that somebody else drives */
+        return -EOPNOTSUPP;
     impaired->shaped = shaped_enter(device->net.adapters[impaired->id],
                                     &(struct shaped_config){ .timers = &device->timers,
                                                              .clock = &device->clock,
@@ -174,7 +177,8 @@ int impairment_add(struct impairment *impairment, const struct impair_rule *rule
     uint64_t end;
     int rc;
 
-    if (!device->net.adapters[rule->adapter]) {
+    if (!device->net.adapters[rule->adapter] &&
+        impairment->nets->board->slots[rule->adapter].binding == BINDING_OFF) {
         (void)snprintf(why, IMPAIR_WHY_MAX, "this board has no %s", adapter_name(rule->adapter));
         return -EINVAL;
     }

@@ -126,8 +126,7 @@ static void put(struct pump_end *end, struct pump_packet *packet, uint64_t at_us
     if (!packet->len || end->line_len + packet->len > PUMP_LINE_LEN_MAX) {
         if (packet->len && !pump->has_said_full)
             log_say(pump->config.log, "%s: more than %d MB are on their way: the rest is lost",
-                    adapter_name((enum adapter_id)pump->config.adapter->id),
-                    PUMP_LINE_LEN_MAX / 1024 / 1024);
+                    adapter_name(pump->config.id), PUMP_LINE_LEN_MAX / 1024 / 1024);
         pump->has_said_full |= packet->len != 0;
         packet_free(pump, packet);
         return;
@@ -192,7 +191,8 @@ static void look_for_query(const struct pump *pump, const struct frame *frame,
     if (packet->direction != IMPAIR_DIRECTION_UP ||
         !impair_has_kind(pump->config.impair, IMPAIR_KIND_DNS))
         return;
-    adapter->ops->info(adapter, &info);
+    if (adapter)
+        adapter->ops->info(adapter, &info);
     packet->is_query = impair_is_query(frame->bytes + frame->data_at, frame->data_len);
     packet->is_dns_server = impair_is_dns_server(&packet->peer, &info);
 }
@@ -328,7 +328,7 @@ static void take(struct pump_end *end, const uint8_t *bytes, size_t len, uint64_
     }
     describe(end, &frame, &packet);
     impair_judge(config->impair, &packet, at_us, &verdict);
-    impair_note(config->trace, (enum adapter_id)config->adapter->id, &packet, &verdict);
+    impair_note(config->trace, config->id, &packet, &verdict);
     carry_out(end, &frame, at_us, &verdict);
 }
 
@@ -365,7 +365,7 @@ static void tell_slow(struct pump *pump, const struct pump_end *end)
         return;
     pump->has_said_slow = true;
     log_say(pump->config.log, "%s: too many frames came while the script ran: some are lost",
-            adapter_name((enum adapter_id)pump->config.adapter->id));
+            adapter_name(pump->config.id));
 }
 
 /*

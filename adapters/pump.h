@@ -30,7 +30,8 @@ struct pump_config {
     const struct vclock *clock;
     struct log *log;
     struct trace *trace;
-    const struct adapter *adapter;   /* for its name servers, and its name */
+    enum adapter_id id;              /* for its name */
+    const struct adapter *adapter;   /* for its name servers; NULL: it has none of ours */
     struct impair *impair;           /* its rules; not owned, and changed while the pump runs */
     struct nets_end ends[NETS_ENDS]; /* their descriptors are the pump's, whatever comes of it */
 };
