@@ -1,15 +1,21 @@
 """The port by which drivers from outside reach the W5500: luatos-emu w5500, --spi-port, VSPI/1."""
 
 import os
+import re
+import shutil
 import signal
 import socket
 import stat
 import struct
+import subprocess
+from pathlib import Path
 
 import pytest
 from vspi import (CABLE, COMMON, EVENT, FRAME, HEADER, LINKLED, PIN, PINS, RSTN, SHAR, XFER, Vspi)
 
 VERSION = b"\x00\x39\x00\x00"
+HERE = Path(__file__).parent
+STRICT = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
 
 
 def raw(path):
@@ -181,3 +187,90 @@ def test_random_bytes_do_it_no_harm(alone):
         with Vspi(chip.path) as client:
             client.reset()
             assert client.xfer(VERSION)[3] == 4
+
+
+# ---- the clients ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def compiled(tmp_path):
+    """Compile a program of one file with a plain compiler; its path."""
+    def build(source, compiler="cc", options=()):
+        if not shutil.which(compiler):
+            pytest.skip(f"needs {compiler}")
+        program = tmp_path / "program"
+        subprocess.run([compiler, *options, *STRICT, f"-I{HERE}", "-o", program, source], check=True)
+        return program
+    return build
+
+
+def run_example(program, chip, port):
+    return subprocess.run([program, chip.path, chip.told["address"], chip.told["gateway"],
+                           chip.told["gateway"], str(port)], capture_output=True, text=True,
+                          check=False, timeout=60)
+
+
+@pytest.mark.parametrize("compiler, options", [
+    ("cc", ["-std=c99"]), ("cc", []), ("c++", ["-x", "c++", "-std=c++11"])])
+def test_the_example_drives_the_chip_as_the_page_says(alone, compiled, compiler, options):
+    """An echo of the lab's, by a program outside."""
+    program = compiled(HERE / "vspi_example.c", compiler, options)
+    with alone("--lab") as chip:
+        done = run_example(program, chip, 7)
+        assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr
+        again = run_example(program, chip, 7)
+        assert again.stdout == "hello\n", again.stderr
+
+
+def test_the_example_tells_when_nobody_listens(alone, compiled):
+    program = compiled(HERE / "vspi_example.c")
+    with alone("--lab") as chip:
+        done = run_example(program, chip, 9998)
+        assert done.returncode == 1
+        assert "CONNECT: refused" in done.stderr
+
+
+def test_the_page_s_c_compiles(compiled, tmp_path):
+    text = (HERE / "vspi.md").read_text().split("## In C\n")[1]
+    body = re.search(r"```c\n(.*?)```", text, re.S).group(1).replace("#include \"vspi.h\"\n", "")
+    source = tmp_path / "page.c"
+    source.write_text(f'#include "vspi.h"\nint main(void)\n{{\n{body}return version;\n}}\n')
+    compiled(source)
+
+
+def test_the_page_s_callbacks_for_iolibrary_drive_the_chip(alone, compiled, tmp_path):
+    """Against its declarations, spelled here as wizchip_conf.h has them."""
+    text = (HERE / "vspi.md").read_text().split("### WIZnet's ioLibrary\n")[1]
+    body = re.search(r"```c\n(.*?)```", text, re.S).group(1)
+    (tmp_path / "wizchip_conf.h").write_text("""
+        static void (*sel)(void), (*desel)(void);
+        static void (*rbuf)(uint8_t *, uint16_t), (*wbuf)(uint8_t *, uint16_t);
+        static uint8_t (*rb)(void);
+        static void reg_wizchip_cris_cbfunc(void (*a)(void), void (*b)(void)) { a(); b(); }
+        static void reg_wizchip_cs_cbfunc(void (*a)(void), void (*b)(void)) { sel = a; desel = b; }
+        static void reg_wizchip_spi_cbfunc(uint8_t (*a)(void), void (*b)(uint8_t)) { rb = a; (void)b; }
+        static void reg_wizchip_spiburst_cbfunc(void (*a)(uint8_t *, uint16_t),
+                                                void (*b)(uint8_t *, uint16_t)) { rbuf = a; wbuf = b; }
+    """)
+    source = tmp_path / "wire.c"
+    source.write_text(body + """
+        int main(int argc, char *argv[])
+        {
+            uint8_t header[] = { 0, 0x39, 0 }, version, byte;
+
+            if (argc != 2 || wire(argv[1]) < 0)
+                return 1;
+            sel();
+            wbuf(header, 3);
+            rbuf(&version, 1);
+            desel();
+            sel();
+            wbuf(header, 3);
+            byte = rb();
+            desel();
+            return version == 4 && byte == 4 ? 42 : 2;
+        }
+    """)
+    program = compiled(source)
+    with alone() as chip:
+        assert subprocess.run([program, chip.path], check=False, timeout=60).returncode == 42
