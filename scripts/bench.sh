@@ -21,7 +21,7 @@ build_emulator() {
 
 build_tools() {
     mkdir -p "$tools"
-    for name in server client launch flood; do
+    for name in server client launch flood spi; do
         source=$here/bench/$name.c
         if [ ! -x "$tools/$name" ] || [ "$source" -nt "$tools/$name" ]; then
             run "${CC:-cc}" -std=c17 -D_GNU_SOURCE -O2 -Wall -Wextra -o "$tools/$name" "$source"

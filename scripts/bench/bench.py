@@ -24,13 +24,14 @@ FOREIGN_MAX = 0.10  # share of the CPUs that others may take before a pair is me
 STARTS = 5          # of a start pair, each: a start is short
 
 # awake: whether the CPUs are kept from going idle; unit and scale: of the figures shown; target: of
-# the ratio, of "flood" of the figure, None: it is only shown; network: "veth", a cable to a bridge,
-# at both sides, "lab"; extra: options; the yardstick is the emulator itself without them
+# the ratio, of "flood" and "spi" of the figure, None: it is only shown; network: "veth", a cable to
+# a bridge, at both sides, "lab", "own", the emulator's; extra: options; the yardstick is the emulator itself without them
 Probe = collections.namedtuple(
     "Probe", "name what op mode connections size awake unit scale target network extra",
     defaults=("loopback", ()))
 CAPTURE, RULES_MAY_COME = ("--capture", "capture.pcapng"), ("--ctl", "ctl")
 RATE, BULK, FLOOD = ("/s", 1), ("MB/s", 1 / 1e6), ("Gbit/s", 1 / 1e9)
+MEGABITS = ("Mbit/s", 1 / 1e6)
 PROBES = [
     Probe("start", "start and end of an empty script", "start", None, 0, 0, False, "ms", 1, 3.0),
     Probe("ping", "TCP ping-pong, 64 bytes", "ping", "echo", 1, 64, True, *RATE, 0.90),
@@ -61,6 +62,10 @@ PROBES = [
           1.0, "veth"),
     Probe("delayed-up", "a tenth of it up", "flood", None, 0, 102, True, *FLOOD, 0.1, "veth"),
     Probe("delayed-down", "a tenth of it down", "flood", None, 0, 102, True, *FLOOD, 0.1, "veth"),
+    Probe("spi-frames", "a W5500's port, frame by frame", "spi", "frames", 1, 4, True, *RATE, 100000,
+          "own"),
+    Probe("spi-bursts", "a W5500's port, 4 KB at once", "spi", "bursts", 1, 4096, True, *MEGABITS,
+          100, "own"),
 ]
 START_LAB_MS_MAX = 100
 START_RSS_MAX_KB = 8 * 1024
@@ -322,6 +327,27 @@ class Bench:
                 run.terminate()
         return value, 0, error_us
 
+    def measure_spi(self, make_command, probe):
+        """The chip alone, or a program that answers each message with its own bytes."""
+        tool, path = os.path.join(self.tools, "spi"), os.path.join(self.folder, "spi.socket")
+        command = [tool, path, "serve"]
+        if make_command == self.ours:
+            command = [self.emulator, "w5500", "--spi", path]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                              preexec_fn=lambda: pin(SERVER_CPU)) as run:
+            try:
+                if not run.stdout.readline().startswith("w5500 "):
+                    raise Unmeasured("nobody listens")
+                done = subprocess.run([tool, path, probe.mode, str(self.window_ms)], text=True,
+                                      stdout=subprocess.PIPE, check=True,
+                                      preexec_fn=lambda: pin(CLIENT_CPU))
+            finally:
+                run.terminate()
+        if os.path.exists(path):
+            os.unlink(path)
+        count, seconds = done.stdout.split()[1:]
+        return int(count) / float(seconds), 0
+
     def measure(self, make_command, probe):
         if self.lan:
             self.lan.settle()
@@ -329,7 +355,8 @@ class Bench:
         if probe.op == "flood":
             value, rss_kb, error_us = self.measure_flood(make_command, probe)
         else:
-            measure = self.measure_traffic if probe.mode else self.measure_start
+            measure = (self.measure_spi if probe.op == "spi" else
+                       self.measure_traffic if probe.mode else self.measure_start)
             (value, rss_kb), error_us = measure(make_command, probe), 0
         took = (time.monotonic() - began) * (os.cpu_count() or 1)
         foreign = max(0.0, (busy_s() - busy) - (own_s() - own)) / took
@@ -376,8 +403,8 @@ def show(table, probe, pairs):
     lower_is_better = probe.op == "start"
     if probe.network == "lab":
         target, is_met = f"<= {START_LAB_MS_MAX} ms", ours <= START_LAB_MS_MAX
-    elif probe.op == "flood":
-        target, is_met = f">= {probe.target:.2f}", ours * probe.scale >= probe.target
+    elif probe.op in ("flood", "spi"):
+        target, is_met = f">= {number(probe.target)}", ours * probe.scale >= probe.target
     elif probe.target is None:
         target, is_met = "", None
     else:
