@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from conftest import Alone
 from vspi import (CABLE, COMMON, EVENT, FRAME, HEADER, LINKLED, PIN, PINS, RSTN, SHAR, XFER, Vspi)
 
 VERSION = b"\x00\x39\x00\x00"
@@ -205,6 +206,7 @@ def compiled(tmp_path):
 
 
 def run_example(program, chip, port):
+    """With the gateway as its server: the lab's is there, and this machine where the chip is on nat."""
     return subprocess.run([program, chip.path, chip.told["address"], chip.told["gateway"],
                            chip.told["gateway"], str(port)], capture_output=True, text=True,
                           check=False, timeout=60)
@@ -220,6 +222,20 @@ def test_the_example_drives_the_chip_as_the_page_says(alone, compiled, compiler,
         assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr
         again = run_example(program, chip, 7)
         assert again.stdout == "hello\n", again.stderr
+
+
+def test_the_example_needs_no_link(emu, compiled, peers, tmp_path):
+    """On nat the chip's sockets are this machine's, which is its gateway."""
+    program, server = compiled(HERE / "vspi_example.c"), peers.tcp_server()
+    with Alone(emu.start_w5500("--spi", tmp_path / "spi", "--bind", "nat"), tmp_path / "spi") as chip:
+        with subprocess.Popen([program, chip.path, chip.told["address"], chip.told["gateway"],
+                               chip.told["gateway"], str(server.port)],
+                              stdout=subprocess.PIPE, text=True) as running:
+            connection = server.accept()
+            connection.send(connection.recv_exactly(5))
+            assert running.stdout.readline() == "hello\n"
+            connection.close()
+            assert running.wait(60) == 0
 
 
 def test_the_example_tells_when_nobody_listens(alone, compiled):

@@ -381,6 +381,7 @@ static inline int vspi_reset(struct vspi *chip)
     vspi_sleep_us(600); /* 500 at least: W5500 datasheet 5.5.1 */
     if (rc == 0)
         rc = vspi_set_pin(chip, VSPI_PIN_RSTN, 1);
+    vspi_sleep_us(1000); /* its PLL locks */
     for (int i = 0; rc == 0 && i < 1000; i++) {
         rc = vspi_read(chip, 0, 0x0039, &version, 1);
         if (rc == 0 && version == 4)

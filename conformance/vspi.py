@@ -33,7 +33,7 @@ COMMON = 0
 MR, GAR, SUBR, SHAR, SIPR, INTLEVEL, IR, IMR, SIR, SIMR = 0, 1, 5, 9, 0x0f, 0x13, 0x15, 0x16, 0x17, 0x18
 RTR, RCR, UIPR, UPORTR, PHYCFGR, VERSIONR = 0x19, 0x1b, 0x28, 0x2c, 0x2e, 0x39
 
-RESET_S = 0.0006  # RSTn is low for 500 us at least: datasheet 5.5.1
+RESET_S, LOCK_S = 0.0006, 0.001  # RSTn is low for 500 us at least, and then the PLL locks: datasheet 5.5.1
 
 
 def registers(socket_number):
@@ -142,6 +142,7 @@ class Vspi:
         self.pin(RSTN, 0)
         time.sleep(RESET_S)
         self.pin(RSTN, 1)
+        time.sleep(LOCK_S)
         self.wait(lambda: self.read(COMMON, VERSIONR) == b"\x04", "the chip's VERSIONR")
 
     def subscribe(self, on=True):

@@ -222,6 +222,7 @@ static void print_reply(size_t len)
         len -= size;
     }
     putchar('\n');
+    fflush(stdout);
 }
 
 int main(int argc, char *argv[])
