@@ -197,6 +197,8 @@ void bench_set_master(struct bench *bench, const struct bench_master *master)
 void bench_select(struct bench *bench, bool is_selected)
 {
     w5500_select(bench->chip, is_selected);
+    if (!is_selected)
+        bench->told_pins = visible_pins(bench); /* which it has seen */
     for (struct bench_observer *observer = bench->observers; observer; observer = observer->next) {
         if (observer->select)
             observer->select(observer, is_selected);

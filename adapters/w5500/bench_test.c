@@ -6,8 +6,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "emu/log.h"
 #include "emu/rng.h"
 #include "emu/timer.h"
+#include "emu/trace.h"
 #include "emu/util.h"
 #include "emu/vclock.h"
 
@@ -23,6 +25,8 @@ struct fixture {
     struct vclock clock;
     struct timers timers;
     struct rng rng;
+    struct trace trace;
+    struct log log; /* which goes nowhere */
     struct bench *bench;
     struct bench_master master;
     struct bench_observer observer;
@@ -71,8 +75,15 @@ static int setup(void **state)
     vclock_init(&fixture.clock, VCLOCK_MODE_VIRTUAL);
     timers_init(&fixture.timers);
     rng_init(&fixture.rng, 1);
-    fixture.bench = bench_new(&(struct bench_config){
-        .timers = &fixture.timers, .clock = &fixture.clock, .rng = &fixture.rng });
+    trace_init(&fixture.trace, &fixture.clock, -1);
+    log_init(&fixture.log, &(struct log_config){ .clock = &fixture.clock,
+                                                 .trace = &fixture.trace,
+                                                 .module_fd = -1,
+                                                 .voice_fd = -1 });
+    fixture.bench = bench_new(&(struct bench_config){ .timers = &fixture.timers,
+                                                      .clock = &fixture.clock,
+                                                      .rng = &fixture.rng,
+                                                      .log = &fixture.log });
     *state = &fixture;
     return 0;
 }
@@ -140,6 +151,20 @@ static void pins_that_are_as_before_are_no_news(void **state)
     assert_int_equal(fixture->pins_changed, 0);
 }
 
+/* What the master sees when it transfers is what the next change is a change from. */
+static void pins_that_change_again_after_a_transfer_are_news(void **state)
+{
+    struct fixture *fixture = *state;
+
+    bench_set_master(fixture->bench, &fixture->master);
+    bench_set_pin(fixture->bench, W5500_PIN_RSTN, false);
+    assert_int_equal(read_version(fixture), 0xff);
+    vclock_advance(&fixture->clock, RSTN_LOW_US);
+    bench_set_pin(fixture->bench, W5500_PIN_RSTN, true);
+    run_us(fixture, 0);
+    assert_int_equal(fixture->pins_changed, 1);
+}
+
 static void who_looks_on_sees_frames_and_accesses(void **state)
 {
     struct fixture *fixture = *state;
@@ -161,6 +186,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(its_master_reads_the_chip, setup, teardown),
         cmocka_unit_test_setup_teardown(its_master_is_told_once_of_pins, setup, teardown),
         cmocka_unit_test_setup_teardown(pins_that_are_as_before_are_no_news, setup, teardown),
+        cmocka_unit_test_setup_teardown(pins_that_change_again_after_a_transfer_are_news, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(who_looks_on_sees_frames_and_accesses, setup, teardown),
     };
 

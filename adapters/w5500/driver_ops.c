@@ -457,5 +457,6 @@ int driver_set_mac(struct adapter *adapter, const uint8_t mac[BOARD_MAC_LEN])
     } else if (driver->phase == DRIVER_PHASE_RUN) {
         driver_give_address(driver);
     }
+    driver_work(driver);
     return 0;
 }
