@@ -271,23 +271,36 @@ static void serve_interrupts(struct driver *driver)
 
 /* ---- the task ----------------------------------------------------------------------------------- */
 
+/* In turn: where SPI takes its time, one that always has something must not keep it to itself. */
+static void step_sockets(struct driver *driver)
+{
+    unsigned first = driver->first_step;
+
+    for (unsigned i = 0; i < DRIVER_SOCKETS && driver->phase == DRIVER_PHASE_RUN; i++) {
+        unsigned index = (first + i) % DRIVER_SOCKETS;
+
+        if (driver_is_busy(driver))
+            return;
+        dsock_step(driver, &driver->sockets[index]);
+        driver->first_step = (index + 1) % DRIVER_SOCKETS;
+    }
+}
+
 static void run_task(struct driver *driver)
 {
-    for (int round = 0; round < ROUNDS_MAX && driver->phase == DRIVER_PHASE_RUN; round++) {
-        for (unsigned i = 0; i < DRIVER_SOCKETS; i++)
-            dsock_step(driver, &driver->sockets[i]);
-        if (driver_is_busy(driver) || driver->phase != DRIVER_PHASE_RUN)
-            return;
-        if (!is_interrupting(driver))
-            break;
-        serve_interrupts(driver);
-    }
-    if (driver->phase != DRIVER_PHASE_RUN)
+    if (driver->phase != DRIVER_PHASE_RUN || driver_is_busy(driver))
         return;
     look_at_link_pin(driver);
     if (now_us(driver) >= driver->poll_us)
         look_at_chip(driver);
-    if (is_interrupting(driver))
+    for (int round = 0; round < ROUNDS_MAX && driver->phase == DRIVER_PHASE_RUN; round++) {
+        if (is_interrupting(driver))
+            serve_interrupts(driver);
+        step_sockets(driver);
+        if (driver_is_busy(driver) || !is_interrupting(driver))
+            return;
+    }
+    if (driver->phase == DRIVER_PHASE_RUN)
         driver_wake(driver, now_us(driver));
 }
 
@@ -333,8 +346,8 @@ void driver_work(struct driver *driver)
         driver->wake_us = driver->until_us;
     else if (driver->has_more)
         driver_wake(driver, now_us(driver));
-    if (driver->phase == DRIVER_PHASE_RUN)
-        driver_wake(driver, driver->poll_us);
+    if (driver->phase == DRIVER_PHASE_RUN && driver->poll_us > now_us(driver))
+        driver_wake(driver, driver->poll_us); /* else SPI is busy, and it is looked at then */
     bench_flush(driver->config.bench);
     driver->is_working = false;
     if (driver->wake_us == UINT64_MAX)

@@ -165,6 +165,7 @@ struct driver {
     unsigned own_kb;        /* of socket 0; 0: it is of no use */
     bool is_told_of_buffers;
     unsigned next_socket; /* round-robin */
+    unsigned first_step;  /* likewise, of those that have something to do */
     uint16_t next_port;
     struct driver_name names[DRIVER_NAMES];
 };

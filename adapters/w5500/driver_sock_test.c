@@ -715,7 +715,7 @@ static void every_size_of_buffers_carries_all(void **state)
 
 static void spi_bounds_what_is_carried(void **state)
 {
-    static const unsigned clocks_hz[] = { 33300000, 4000000 };
+    static const unsigned clocks_hz[] = { 33300000, 4000000, 1000000 };
     struct fixture *fixture = *state;
     int client, server;
 
@@ -729,6 +729,39 @@ static void spi_bounds_what_is_carried(void **state)
         us = carry(fixture, &fixture->other, server, &fixture->module, client, BULK, 100);
         assert_in_range(us, least_us, 10 * least_us);
     }
+}
+
+static void lose_imr(struct module *module)
+{
+    const uint8_t frame[] = { 0, 0x16, 0x04, 0 };
+
+    bench_select(module->bench, true);
+    bench_transfer(module->bench, frame, NULL, sizeof(frame));
+    bench_select(module->bench, false);
+}
+
+/* However much there is to read: the look at the chip that is due each second comes. */
+static void a_busy_bus_does_not_keep_it_from_looking(void **state)
+{
+    static uint8_t bytes[4 * BULK];
+    struct fixture *fixture = *state;
+    struct module *module = &fixture->module;
+    struct net_event event = { 0 };
+    int client, server;
+
+    connect_two(fixture, &client, &server);
+    bench_set_clock(module->bench, 1000000);
+    give(&fixture->other, server, bytes, sizeof(bytes));
+    lose_imr(module);
+    for (unsigned turn = 0; turn < 1200 && event.type != NET_EVENT_ERROR; turn++) {
+        (void)take(module, client, bytes, sizeof(bytes));
+        host_run_us(&fixture->host, MS);
+        while (event.type != NET_EVENT_ERROR && module_take(module, &event))
+            ;
+    }
+    assert_int_equal(event.type, NET_EVENT_ERROR);
+    assert_int_equal(event.arg, ENETRESET);
+    assert_in_range(ops(module)->unacked(fixture->other.adapter, server), 1, sizeof(bytes));
 }
 
 static void no_command_comes_before_the_last_is_taken(void **state)
@@ -817,6 +850,7 @@ int main(void)
         TWO(nothing_is_lost_when_the_script_reads_late),
         cmocka_unit_test(every_size_of_buffers_carries_all),
         SLOW(spi_bounds_what_is_carried),
+        SLOW(a_busy_bus_does_not_keep_it_from_looking),
         SLOW(no_command_comes_before_the_last_is_taken),
         SLOW(one_that_is_closed_in_a_hurry_is_closed_by_the_chip_too),
     };
