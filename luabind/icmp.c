@@ -18,9 +18,14 @@ static struct adapter *adapter_arg(lua_State *L, const char *function)
     return adapter;
 }
 
-static void warn_unsent(lua_State *L, int rc)
+static void warn_unsent(lua_State *L, const struct adapter *adapter, int rc)
 {
-    if (rc == -EACCES) {
+    if (!adapter->ops->echo) {
+        warn_script(L,
+                    "ping: %s answers pings and sends none, as on a module with such a chip: false "
+                    "(chip=none has what Linux has)",
+                    adapter_name((enum adapter_id)adapter->id));
+    } else if (rc == -EACCES) {
         warn_script(L, "ping: this system does not let this process send echo requests: false "
                        "(sysctl net.ipv4.ping_group_range=\"0 2147483647\", or --net own)");
     } else if (rc == -EOPNOTSUPP) {
@@ -54,7 +59,7 @@ int icmp_ping(lua_State *L)
     vclock_refresh(&device->clock); /* the script may have worked for long since the turn */
     rc = ping_start(&device->pings, adapter, &to, (size_t)len);
     if (rc < 0)
-        warn_unsent(L, rc);
+        warn_unsent(L, adapter, rc);
     lua_pushboolean(L, rc == 0);
     return 1;
 }
