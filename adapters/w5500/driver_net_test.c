@@ -245,6 +245,25 @@ static void an_address_that_another_host_has_is_declined(void **state)
     assert_int_equal(ip_of(fixture), MODULE_LEASED_IP + 1);
 }
 
+/* The second one begins a reset in the midst of what the driver is at. */
+static void two_conflicts_of_leases_set_it_up_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    struct module *module = &fixture->module;
+
+    module_be_ready(module);
+    host_arp(&fixture->host, 1, MODULE_LEASED_IP, MODULE_LEASED_IP);
+    run(fixture, 2 * S);
+    assert_true(module->adapter->is_ready);
+    host_arp(&fixture->host, 1, MODULE_LEASED_IP + 1, MODULE_LEASED_IP + 1);
+    run(fixture, 5 * MS - 1);
+    assert_false(w5500_pins(fixture->host.chip) & W5500_PINS_RSTN);
+    run(fixture, 1);
+    assert_true(w5500_pins(fixture->host.chip) & W5500_PINS_RSTN);
+    run(fixture, 2 * S);
+    assert_true(module->adapter->is_ready);
+}
+
 /* ---- from outside --------------------------------------------------------------------------------- */
 
 static void a_static_address_asks_nobody(void **state)
@@ -485,6 +504,7 @@ int main(void)
         TEST(a_lease_is_renewed),
         TEST(a_lease_goes_with_the_link_and_is_asked_for_again),
         TEST(an_address_that_another_host_has_is_declined),
+        TEST(two_conflicts_of_leases_set_it_up_anew),
         cmocka_unit_test_setup_teardown(a_static_address_asks_nobody, setup_static, teardown),
         TEST(an_address_can_be_set_and_asked_for_again),
         TEST(an_address_of_ipv6_is_refused),

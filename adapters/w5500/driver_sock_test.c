@@ -26,6 +26,7 @@
 #define CLOSED  0x00
 #define QUEUE   (20 * 1024)
 #define BULK    100000
+#define PIECE   1000 /* which QUEUE is no multiple of */
 #define BATCH   5000
 #define ACK     PACKET_TCP_ACK
 #define SYN     PACKET_TCP_SYN
@@ -256,9 +257,9 @@ static void the_end_waits_for_what_lies_before_it(void **state)
     ssize_t n;
 
     while (sent < QUEUE + 2048) {
-        size_t len = QUEUE + 2048 - sent < 1024 ? QUEUE + 2048 - sent : 1024;
+        size_t len = QUEUE + 2048 - sent < PIECE ? QUEUE + 2048 - sent : PIECE;
 
-        memset(bytes, (int)(sent / 1024), len);
+        memset(bytes, (int)(sent / PIECE), len);
         peer_send(&fixture->peer, sent + len < QUEUE + 2048 ? ACK | PSH : ACK | PSH | FIN, bytes,
                   len);
         host_run_us(&fixture->host, 0);
@@ -275,8 +276,12 @@ static void the_end_waits_for_what_lies_before_it(void **state)
 static void a_reset_is_told_once(void **state)
 {
     struct fixture *fixture = *state;
-    int sid = be_connected(fixture);
+    int sid;
 
+    fixture->peer.window = 0;
+    sid = be_connected(fixture);
+    give(&fixture->module, sid, "x", 1);
+    assert_int_equal(ops(&fixture->module)->unacked(fixture->module.adapter, sid), 1);
     peer_send(&fixture->peer, RST | ACK, NULL, 0);
     (void)module_await(&fixture->module, NET_EVENT_CLOSED, TAG);
     host_run_us(&fixture->host, 60 * S);
@@ -771,6 +776,7 @@ static void no_command_comes_before_the_last_is_taken(void **state)
     int client, server, listener, udp;
     char text[8];
 
+    bench_set_clock(module->bench, 80000000); /* the faster SPI, the sooner the next */
     connect_two(fixture, &client, &server);
     for (int i = 0; i < 20; i++) {
         give(&fixture->other, server, "ping", 4);
@@ -793,6 +799,46 @@ static void no_command_comes_before_the_last_is_taken(void **state)
     host_run_us(&fixture->host, 5 * S);
     assert_int_equal(module_said(module, "before Sn_CR is 0"), 0);
     assert_int_equal(module_said(module, "a command is not taken"), 0);
+}
+
+/* While SPI is busy there may be nothing to read, and yet more to come. */
+static void the_end_waits_for_what_spi_has_not_fetched(void **state)
+{
+    static uint8_t bytes[QUEUE + 2048];
+    struct fixture *fixture = *state;
+    struct module *module = &fixture->module;
+    int client, server;
+    size_t got;
+    ssize_t n;
+
+    connect_two(fixture, &client, &server);
+    give(&fixture->other, server, bytes, sizeof(bytes));
+    assert_int_equal(ops(module)->disconnect(fixture->other.adapter, server), 0);
+    (void)module_await(module, NET_EVENT_REMOTE_CLOSED, TAG);
+    got = (size_t)take(module, client, bytes, 1); /* makes room for so much, and SPI busy */
+    while ((n = take(module, client, bytes, sizeof(bytes))) != 0) {
+        if (n == -EAGAIN)
+            host_run_us(&fixture->host, MS);
+        else
+            got += (size_t)n;
+    }
+    assert_int_equal(got, sizeof(bytes));
+}
+
+static void one_that_is_opened_again_waits_for_its_close(void **state)
+{
+    struct fixture *fixture = *state;
+    struct module *module = &fixture->module;
+    int sids[USERS];
+
+    for (uint32_t i = 0; i < USERS; i++) {
+        sids[i] = module_connect(module, SOCK_TYPE_UDP, i + 1, 9);
+        (void)module_await(module, NET_EVENT_CONNECTED, i + 1);
+    }
+    leave(module, sids[3]);
+    assert_int_equal(module_connect(module, SOCK_TYPE_UDP, 9, 9), sids[3]);
+    (void)module_await(module, NET_EVENT_CONNECTED, 9);
+    assert_int_equal(module_said(module, "before Sn_CR is 0"), 0);
 }
 
 static void one_that_is_closed_in_a_hurry_is_closed_by_the_chip_too(void **state)
@@ -852,6 +898,8 @@ int main(void)
         SLOW(spi_bounds_what_is_carried),
         SLOW(a_busy_bus_does_not_keep_it_from_looking),
         SLOW(no_command_comes_before_the_last_is_taken),
+        SLOW(the_end_waits_for_what_spi_has_not_fetched),
+        SLOW(one_that_is_opened_again_waits_for_its_close),
         SLOW(one_that_is_closed_in_a_hurry_is_closed_by_the_chip_too),
     };
 
