@@ -299,6 +299,17 @@ def test_its_process_has_no_rights(emu):
         run.stop()
 
 
+def test_in_virtual_time_its_cable_is_out(emu):
+    """Two runs are one: nothing depends on when a network answers."""
+    script = """
+        sys.subscribe("IP_READY", function(ip, id) log.info("up", id) end)
+        sys.taskInit(function() sys.wait(5000) log.info("ip", socket.localIP(socket.ETH0)) os.exit(0) end)
+        sys.run()"""
+    runs = [emu.run(script, *NAT, "--time=virtual", "--seed=1") for _ in range(5)]
+    assert {(run.stdout, run.stderr) for run in runs} == {(runs[0].stdout, runs[0].stderr)}
+    assert runs[0].texts("ip") == ["0.0.0.0 0.0.0.0 0.0.0.0 nil"]
+
+
 TCP, OPEN, LISTEN, RECV, LISTENING, ESTABLISHED = 1, 1, 2, 0x40, 0x14, 0x17
 SN_CR, SN_SR, SN_PORT, SN_RX_RSR, SN_RX_RD = 1, 3, 4, 0x26, 0x28
 
