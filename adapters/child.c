@@ -206,6 +206,7 @@ void child_end(struct child_process *process)
         close(process->fd);
     if (process->pid > 0) {
         (void)kill(process->pid, SIGTERM);
+        (void)kill(process->pid, SIGCONT); /* it may be stopped, and would not hear of it */
         while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR)
             ;
     }

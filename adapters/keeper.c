@@ -194,6 +194,8 @@ void keeper_stop(struct keeper *keeper)
     close(keeper->fd); /* it ends by itself then */
     if (keeper->is_lost && keeper->pid > 0)
         (void)kill(keeper->pid, SIGKILL);
+    else if (keeper->pid > 0)
+        (void)kill(keeper->pid, SIGCONT); /* it may be stopped, and would not hear of it */
     while (keeper->pid > 0 && waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     free(keeper);

@@ -286,6 +286,17 @@ def test_nothing_is_left_of_a_run_that_is_killed(anyone):
     until(lambda: not any(map(is_alive, left)), "the end of its process")
 
 
+def test_a_process_that_is_stopped_stops_nobody(anyone):
+    """Neither the script nor the end of the run waits for it."""
+    with anyone.start(IDLE, *NAT) as run:
+        run.wait_log("ready")
+        left = children(run.process.pid)
+        for child in left:
+            os.kill(child, signal.SIGSTOP)
+        run.stop()
+    assert not any(map(is_alive, left))
+
+
 def test_its_process_has_no_rights(emu):
     """No capability, no way to any, nothing open that is somebody else's."""
     with emu.start(IDLE, *NAT) as run:
