@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -199,10 +200,32 @@ struct usernet *usernet_open(const struct usernet_config *config)
 
 /* ---- frames and ports ----------------------------------------------------------------------------- */
 
+static int revents_of(int index, void *ctx)
+{
+    const struct usernet *usernet = ctx;
+    short revents;
+
+    if (index < 0 || index >= usernet->fds_count)
+        return 0;
+    revents = usernet->fds[index].revents;
+    return (revents & POLLIN ? SLIRP_IN : 0) | (revents & POLLOUT ? SLIRP_OUT : 0) |
+           (revents & POLLPRI ? SLIRP_PRI : 0) | (revents & POLLERR ? SLIRP_ERR : 0) |
+           (revents & POLLHUP ? SLIRP_HUP : 0);
+}
+
+static bool is_arp(const uint8_t *frame, size_t len)
+{
+    return len >= ETH_HLEN && frame[12] == ETH_P_ARP >> 8 && frame[13] == (ETH_P_ARP & 0xff);
+}
+
+/* What waits for an answer to ARP would leave when a socket is ready or time has passed: now instead. */
 void usernet_input(struct usernet *usernet, const uint8_t *frame, size_t len)
 {
-    if (len <= USERNET_FRAME_MAX)
-        usernet->library.input(usernet->slirp, frame, (int)len);
+    if (len > USERNET_FRAME_MAX)
+        return;
+    usernet->library.input(usernet->slirp, frame, (int)len);
+    if (is_arp(frame, len))
+        usernet->library.poll(usernet->slirp, true, revents_of, usernet);
 }
 
 int usernet_forward(struct usernet *usernet, const struct usernet_forward *forward, bool is_on)
@@ -235,19 +258,6 @@ static int add_fd(int fd, int events, void *ctx)
                                            (events & SLIRP_OUT ? POLLOUT : 0) |
                                            (events & SLIRP_PRI ? POLLPRI : 0)) };
     return usernet->fds_count++;
-}
-
-static int revents_of(int index, void *ctx)
-{
-    const struct usernet *usernet = ctx;
-    short revents;
-
-    if (index < 0 || index >= usernet->fds_count)
-        return 0;
-    revents = usernet->fds[index].revents;
-    return (revents & POLLIN ? SLIRP_IN : 0) | (revents & POLLOUT ? SLIRP_OUT : 0) |
-           (revents & POLLPRI ? SLIRP_PRI : 0) | (revents & POLLERR ? SLIRP_ERR : 0) |
-           (revents & POLLHUP ? SLIRP_HUP : 0);
 }
 
 void usernet_wait(struct usernet *usernet, struct pollfd own[], size_t own_count)
