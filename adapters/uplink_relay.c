@@ -30,12 +30,16 @@
 
 /* ---- the process ---------------------------------------------------------------------------------- */
 
+struct relay {
+    int packet_fd;
+};
+
 /* A frame for which there is no room is lost, as on a cable. */
 static void send_packet(void *ctx, const uint8_t *frame, size_t len)
 {
-    const int *packet_fd = ctx;
+    const struct relay *relay = ctx;
 
-    (void)send(*packet_fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)send(relay->packet_fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void take_frames(struct usernet *usernet, int packet_fd)
@@ -51,9 +55,9 @@ static void take_frames(struct usernet *usernet, int packet_fd)
     }
 }
 
-static struct usernet *open_usernet(int *packet_fd)
+static struct usernet *open_usernet(struct relay *relay)
 {
-    struct usernet_config config = { .send = send_packet, .ctx = packet_fd };
+    struct usernet_config config = { .send = send_packet, .ctx = relay };
 
     (void)inet_pton(AF_INET, UPLINK_GATEWAY, &config.gateway);
     (void)inet_pton(AF_INET, UPLINK_DNS, &config.dns);
@@ -66,10 +70,11 @@ static int be_relay(int packet_fd, int life_fd)
 {
     struct pollfd own[] = { { .fd = life_fd, .events = POLLIN },
                             { .fd = packet_fd, .events = POLLIN } };
+    struct relay relay = { .packet_fd = packet_fd };
     char why[PRIVILEGE_WHY_MAX];
     struct usernet *usernet;
 
-    if (privilege_drop(why) < 0 || !(usernet = open_usernet(&packet_fd)))
+    if (privilege_drop(why) < 0 || !(usernet = open_usernet(&relay)))
         return 1;
     for (;;) {
         usernet_wait(usernet, own, ARRAY_LEN(own));

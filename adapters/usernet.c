@@ -234,11 +234,12 @@ int usernet_forward(struct usernet *usernet, const struct usernet_forward *forwa
     int rc;
 
     errno = 0;
-    if (is_on)
+    if (is_on) {
         rc = usernet->library.add_forward(usernet->slirp, forward->is_udp, any, forward->port,
                                           forward->inside, forward->port);
-    else
+    } else {
         rc = usernet->library.remove_forward(usernet->slirp, forward->is_udp, any, forward->port);
+    }
     if (rc >= 0)
         return 0;
     return errno ? -errno : -EIO;

@@ -173,11 +173,13 @@ static void tell_ports(struct nat *nat)
     nat_ports_read(&ports, chip);
     nat->is_stale = nat_ports_are_moving(chip);
     if (!nat_ports_equal(&ports, &nat->told)) {
-        if (send(nat->child.fd, &ports, sizeof(ports), MSG_DONTWAIT | MSG_NOSIGNAL) ==
-            sizeof(ports))
+        ssize_t n = send(nat->child.fd, &ports, sizeof(ports), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (n == sizeof(ports)) {
             nat->told = ports;
-        else
+        } else {
             nat->is_stale = true;
+        }
     }
     if (nat->is_stale)
         look_in(nat, AGAIN_US);

@@ -27,7 +27,7 @@ struct nat;
 struct nets_end;
 
 /* Start the process. 0 or -errno, with @why for people. */
-int nat_open(struct nat **nat, char why[NAT_WHY_MAX]);
+int nat_open(struct nat **out, char why[NAT_WHY_MAX]);
 
 /* End it; after the bench. */
 void nat_close(struct nat *nat);

@@ -68,10 +68,11 @@ static void set_ports(struct child *child, const struct nat_ports *wanted)
     bool is_moved = child->open.ip.s_addr != wanted->ip.s_addr;
 
     for (size_t i = 0; i < child->open.count; i++) {
-        if (!is_moved && nat_ports_have(wanted, &child->open.at[i]))
+        if (!is_moved && nat_ports_have(wanted, &child->open.at[i])) {
             open.at[open.count++] = child->open.at[i];
-        else
+        } else {
             (void)forward(child, &child->open, i, false);
+        }
     }
     for (size_t i = 0; i < wanted->count; i++) {
         const struct nat_port *port = &wanted->at[i];
@@ -130,10 +131,11 @@ static bool take_frames(struct child *child)
             return true;
         if (len == 0 || !hear_parent(child))
             return false;
-        if (nat_arp_answer(frame, (size_t)len, child->net.gateway, answer))
+        if (nat_arp_answer(frame, (size_t)len, child->net.gateway, answer)) {
             send_frame(child, answer, sizeof(answer));
-        else
+        } else {
             usernet_input(child->usernet, frame, (size_t)len);
+        }
     }
     return true;
 }
