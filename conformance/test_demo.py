@@ -23,7 +23,8 @@ def started(emu, peers, name, *args, **globals_):
 
 def test_all_demos_are_here():
     assert DEMOS == ["callback", "exnetif", "multi-network", "odd-peers", "tcp-long", "tcp-reconnect",
-                     "tcp-server-one-to-many", "tcp-server-one-to-one", "tcp-short", "tour", "udp-client", "udp-server"]
+                     "tcp-server-one-to-many", "tcp-server-one-to-one", "tcp-short", "tour", "udp-client", "udp-server",
+                     "w5500"]
 
 
 @pytest.mark.parametrize("name", DEMOS)
@@ -43,7 +44,8 @@ def test_a_demo_ends_well(emu, peers, name, net):
     assert done.code == 0
     assert re.fullmatch(r"luatos-emu: net: T\d [^\n]*\nluatos-emu: lab: netlab\.luatos\.com is [^\n]*\n"
                         r"(luatos-emu: warning: \S* spi: there is nothing [^\n]*\n)?"
-                        r"(luatos-emu: LWIP_ETH: has \S* from the DHCP server [^\n]*\n)?", done.stderr)
+                        r"(luatos-emu: warning: \S* w5500: this board has none[^\n]*\n)?"
+                        r"(luatos-emu: (LWIP_ETH|ETH0): has \S* from the DHCP server [^\n]*\n)*", done.stderr)
     assert not [line for line in done.log if line[0] in ("W", "E")]
 
 
@@ -130,6 +132,22 @@ def test_a_udp_server_serves_the_outside(emu, peers, udp_peer):
         run.wait_log("udp_server", f"ready on port {port}")
         udp_peer.send(b"hello", ("127.0.0.1", port))
         assert udp_peer.recv() == (b"you said hello", ("127.0.0.1", port))
+
+
+def test_the_w5500_s_cable_is_pulled_and_put_back(emu, own, peers):
+    """It tells of both, and goes on where it was."""
+    ctl = emu.directory / "ctl"
+    with started(emu, peers, "w5500", "--lab", "--ctl", ctl, ROUNDS=0, INTERVAL_MS=10, PATIENCE_MS=2000) as run:
+        run.wait_log("w5500", re.compile("the answer is question 2"))
+        emu.ctl(ctl, "link", "ETH0", "down")
+        run.wait_log("w5500", "the chip says CABLE_REMOVE")
+        run.wait_log("w5500", "has lost its address")
+        emu.ctl(ctl, "link", "ETH0", "up")
+        run.wait_log("w5500", "the chip says CABLE_INSERT", count=2)
+        run.wait_log("w5500", re.compile("has the address"), count=2)
+        answered = len([text for text in run.texts("w5500") if text.startswith("the answer")])
+        run.wait_log("w5500", re.compile("the answer is"), count=answered + 2)
+        run.stop()
 
 
 def test_odd_peers_shows_what_a_script_sees_of_each(emu, peers):
