@@ -2,6 +2,7 @@
 
 PORT = tonumber(os.getenv("PORT"))
 HOST = os.getenv("HOST") or "127.0.0.1"
+ADAPTER = socket[os.getenv("ADAPTER")] -- the default one, if it takes its time
 
 local names = {}
 for _, name in ipairs({ "LINK", "ON_LINE", "TX_OK", "CLOSED", "EVENT" }) do
@@ -92,6 +93,9 @@ end
 -- Run the test; the script is over when it is.
 function task(f)
     sys.taskInitEx(function()
+        while ADAPTER and not socket.adapter(ADAPTER) do
+            sys.waitUntil("IP_READY", 1000)
+        end
         f()
         log.info("task", "done")
         os.exit(0)
