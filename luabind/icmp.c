@@ -28,9 +28,6 @@ static void warn_unsent(lua_State *L, const struct adapter *adapter, int rc)
     } else if (rc == -EACCES) {
         warn_script(L, "ping: this system does not let this process send echo requests: false "
                        "(sysctl net.ipv4.ping_group_range=\"0 2147483647\", or --net own)");
-    } else if (rc == -EOPNOTSUPP && !adapter->ops->echo) {
-        warn_script(L, "ping: the %s of %s answers pings and sends none: false", adapter->ops->name,
-                    adapter_name((enum adapter_id)adapter->id));
     } else if (rc == -EOPNOTSUPP) {
         warn_script(L, "ping: there is no network in virtual time: false (--time real)");
     } else if (rc != -ENETDOWN) {
