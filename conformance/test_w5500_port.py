@@ -254,6 +254,31 @@ def test_the_page_s_c_compiles(compiled, tmp_path):
     compiled(source)
 
 
+def test_the_c_client_clocks_as_much_as_a_message_holds(alone, compiled, tmp_path):
+    """Written, and read back by zeros on MOSI."""
+    source = tmp_path / "long.c"
+    source.write_text("""
+        #include "vspi.h"
+        #define LEN (128 * 1024 - 64)
+        int main(int argc, char *argv[])
+        {
+            static struct vspi chip;
+            static uint8_t out[LEN], in[LEN];
+
+            for (size_t i = 0; i < LEN; i++)
+                out[i] = (uint8_t)(i % 2048 * 7);
+            if (argc != 2 || vspi_open(&chip, argv[1]) < 0 || vspi_reset(&chip) < 0)
+                return 1;
+            if (vspi_write(&chip, 2, 0, out, LEN) < 0 || vspi_read(&chip, 2, 0, in, LEN) < 0)
+                return 2;
+            return memcmp(in, out, LEN) ? 3 : 42;
+        }
+    """)
+    program = compiled(source)
+    with alone() as chip:
+        assert subprocess.run([program, chip.path], check=False, timeout=60).returncode == 42
+
+
 def test_the_page_s_callbacks_for_iolibrary_drive_the_chip(alone, compiled, tmp_path):
     """Against its declarations, spelled here as wizchip_conf.h has them."""
     text = (HERE / "vspi.md").read_text().split("### WIZnet's ioLibrary\n")[1]

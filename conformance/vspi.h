@@ -130,6 +130,7 @@ static inline int vspi_receive(struct vspi *chip, void *data, size_t len)
 
 /* ---- messages ----------------------------------------------------------------------------------- */
 
+/* @payload may be NULL: zeros. */
 static inline int vspi_ask(struct vspi *chip, unsigned op, unsigned flags, unsigned arg,
                            const void *payload, size_t len)
 {
@@ -147,11 +148,17 @@ static inline int vspi_ask(struct vspi *chip, unsigned op, unsigned flags, unsig
     message[5] = (uint8_t)(len >> 8);
     message[6] = (uint8_t)(len >> 16);
     message[7] = 0;
-    if (part)
+    if (part && payload)
         memcpy(message + VSPI_HEADER_LEN, payload, part);
+    else
+        memset(message + VSPI_HEADER_LEN, 0, part);
     rc = vspi_send(chip, message, VSPI_HEADER_LEN + part);
-    if (rc == 0 && part < len)
+    if (rc == 0 && part < len && payload)
         rc = vspi_send(chip, (const uint8_t *)payload + part, len - part);
+    for (len -= part; rc == 0 && len && !payload; len -= part) {
+        part = len < VSPI_SMALL_MAX - VSPI_HEADER_LEN ? len : VSPI_SMALL_MAX - VSPI_HEADER_LEN;
+        rc = vspi_send(chip, message + VSPI_HEADER_LEN, part);
+    }
     return rc;
 }
 
@@ -238,7 +245,7 @@ static inline int vspi_open(struct vspi *chip, const char *path)
 
 /* ---- the bus ------------------------------------------------------------------------------------ */
 
-/* Clock @len bytes; @miso may be NULL, or @mosi itself. */
+/* Clock @len bytes; @mosi may be NULL (zeros), and @miso (ignored), or both the same. */
 static inline int vspi_xfer(struct vspi *chip, unsigned flags, const void *mosi, void *miso,
                             size_t len)
 {
@@ -254,7 +261,6 @@ static inline int vspi_read(struct vspi *chip, unsigned block, unsigned address,
                             size_t len)
 {
     uint8_t header[3];
-    static const uint8_t zeros[4096] = { 0 };
     int rc;
 
     header[0] = (uint8_t)(address >> 8);
@@ -270,14 +276,7 @@ static inline int vspi_read(struct vspi *chip, unsigned block, unsigned address,
         return rc;
     }
     rc = vspi_xfer(chip, VSPI_ASSERT | VSPI_NOREPLY, header, NULL, sizeof(header));
-    while (rc == 0 && len) {
-        size_t part = len < sizeof(zeros) ? len : sizeof(zeros);
-
-        len -= part;
-        rc = vspi_xfer(chip, len ? 0 : VSPI_DEASSERT, zeros, data, part);
-        data = (uint8_t *)data + part;
-    }
-    return rc;
+    return rc < 0 ? rc : vspi_xfer(chip, VSPI_DEASSERT, NULL, data, len);
 }
 
 /* Posted: what is read after it sees it. */
