@@ -7,6 +7,7 @@
 #include "adapters/w5500/cable.h"
 #include "adapters/w5500/faults.h"
 #include "emu/log.h"
+#include "emu/loop.h"
 #include "emu/timer.h"
 #include "emu/util.h"
 #include "emu/vclock.h"
@@ -113,9 +114,11 @@ static unsigned visible_pins(const struct bench *bench)
 
 void bench_flush(struct bench *bench)
 {
-    if (bench->leaving_count)
-        cable_send(bench->cable, bench->leaving, bench->leaving_count);
+    if (!bench->leaving_count)
+        return;
+    cable_send(bench->cable, bench->leaving, bench->leaving_count);
     bench->leaving_count = 0;
+    loop_expect(bench->config.loop);
 }
 
 static void settle(struct bench *bench)
@@ -152,7 +155,11 @@ static void on_frame(void *ctx, const uint8_t *frame, size_t len)
 
 static void on_frames_received(void *ctx)
 {
-    settle(ctx);
+    struct bench *bench = ctx;
+
+    settle(bench);
+    if (bench->master && bench->master->received)
+        bench->master->received(bench->master->ctx);
 }
 
 static void on_cable_gone(void *ctx)

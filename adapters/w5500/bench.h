@@ -64,6 +64,11 @@ struct bench_master {
      */
     void (*pins_changed)(void *ctx);
     /*
+     * Frames have come. No pin tells of an acknowledgement: a master that waits for one looks again
+     * and again, and has something to see now. From the loop. NULL: no matter.
+     */
+    void (*received)(void *ctx);
+    /*
      * "main.lua:12: " or "frame 7: ": what makes the driver do what it does now, for warnings. NULL,
      * or a result of NULL: nobody knows.
      */

@@ -339,7 +339,7 @@ void driver_work(struct driver *driver)
     driver->is_working = true;
     driver->wake_us = UINT64_MAX;
     for (int round = 0; round < ROUNDS_MAX && driver->has_more && !is_waiting(driver); round++) {
-        driver->has_more = false;
+        driver->has_more = driver->waits_for_room = false;
         step(driver);
     }
     if (is_waiting(driver))
@@ -366,6 +366,15 @@ static void on_pins_changed(void *ctx)
     struct driver *driver = ctx;
 
     if (driver->phase == DRIVER_PHASE_RUN)
+        driver_work(driver);
+}
+
+/* What waits for room in the chip looks for it now. */
+static void on_received(void *ctx)
+{
+    struct driver *driver = ctx;
+
+    if (driver->phase == DRIVER_PHASE_RUN && driver->waits_for_room)
         driver_work(driver);
 }
 
@@ -508,8 +517,9 @@ struct adapter *driver_new(const struct driver_config *config)
     driver->ethchip = (struct ethchip){
         .init = init, .config = configure, .bind = bind_sockets, .mac = tell_mac, .ctx = driver
     };
-    driver->master =
-        (struct bench_master){ .pins_changed = on_pins_changed, .where = where, .ctx = driver };
+    driver->master = (struct bench_master){
+        .pins_changed = on_pins_changed, .received = on_received, .where = where, .ctx = driver
+    };
     bench_set_master(config->bench, &driver->master);
     set_limits(driver);
     return &driver->base;

@@ -141,6 +141,7 @@ struct driver {
     bool is_miswired;          /* what it is told to talk to is not there */
     bool has_link_pin;         /* LINKLED is read, and not the chip asked */
     bool is_accurate;          /* SPI takes its time */
+    bool waits_for_room;       /* a socket does, in the chip */
     bool is_working, has_more; /* driver_work() runs, and was called again */
     char where[DRIVER_WHERE];  /* of w5500.init */
     struct timer timer;        /* reset's times, the link, a command that is not done */

@@ -15,7 +15,7 @@
 #define OPEN_TRIES    100
 #define COMMAND_TRIES 10
 #define COMMAND_US    10 /* between two looks at one that is not done */
-#define FSR_US        20 /* between two looks for room: no interrupt tells of it */
+#define FSR_US        50 /* between two looks for room: no interrupt tells of it */
 #define FSR_US_MAX    10000
 #define FSR_SHARE     8 /* of the time that has passed so far */
 #define SEGMENT_LEN   1460
@@ -240,17 +240,23 @@ static void wait_for_room(struct driver *driver, struct dsock *sock)
     driver_wake(driver, now_us + wait_us);
 }
 
+/*
+ * A few large pieces are faster than many small ones, the more so as Linux is in no hurry to
+ * acknowledge a single segment.
+ */
 static void send_stream(struct driver *driver, struct dsock *sock)
 {
-    size_t least = sock->tx.len < SEGMENT_LEN ? sock->tx.len : SEGMENT_LEN, room;
-    size_t half = (size_t)driver->buffer_kb * SIZE_BYTES / 2;
+    size_t size = (size_t)driver->buffer_kb * SIZE_BYTES;
+    size_t least = size > 2 * SEGMENT_LEN ? size / 2 : size, room;
     uint16_t at;
 
     room = find_room(driver, sock, &at);
-    if (room < (least < half ? least : half))
+    if (room < (sock->tx.len < least ? sock->tx.len : least)) {
+        driver->waits_for_room = true;
         wait_for_room(driver, sock);
-    else
+    } else {
         send(driver, sock, at, room < sock->tx.len ? room : sock->tx.len);
+    }
 }
 
 /* One that is larger than the buffer goes as several. */

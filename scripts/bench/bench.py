@@ -25,13 +25,15 @@ STARTS = 5          # of a start pair, each: a start is short
 
 # awake: whether the CPUs are kept from going idle; unit and scale: of the figures shown; target: of
 # the ratio, of "flood" and "spi" of the figure, None: it is only shown; network: "veth", a cable to
-# a bridge, at both sides, "lab", "own", the emulator's; extra: options; the yardstick is the emulator itself without them
+# a bridge, at both sides, "lab", "own", the emulator's; extra: options; the yardstick is the emulator
+# itself without them; buffer: KB of ETH0's sockets, 0: it is not ETH0; goal: the least value, in unit
 Probe = collections.namedtuple(
-    "Probe", "name what op mode connections size awake unit scale target network extra",
-    defaults=("loopback", ()))
+    "Probe", "name what op mode connections size awake unit scale target network extra buffer goal",
+    defaults=("loopback", (), 0, None))
 CAPTURE, RULES_MAY_COME = ("--capture", "capture.pcapng"), ("--ctl", "ctl")
 RATE, BULK, FLOOD = ("/s", 1), ("MB/s", 1 / 1e6), ("Gbit/s", 1 / 1e9)
 MEGABITS = ("Mbit/s", 1 / 1e6)
+BITS = "Mbit/s", 8 / 1e6
 PROBES = [
     Probe("start", "start and end of an empty script", "start", None, 0, 0, False, "ms", 1, 3.0),
     Probe("ping", "TCP ping-pong, 64 bytes", "ping", "echo", 1, 64, True, *RATE, 0.90),
@@ -66,6 +68,16 @@ PROBES = [
           "own"),
     Probe("spi-bursts", "a W5500's port, 4 KB at once", "spi", "bursts", 1, 4096, True, *MEGABITS,
           100, "own"),
+    Probe("eth0-send", "send by ETH0, 16 KB", "send", "sink", 1, 16384, False, *BITS, None, "veth",
+          buffer=16, goal=400),
+    Probe("eth0-recv", "receive by ETH0, 16 KB", "recv", "source", 1, 16384, False, *BITS, None,
+          "veth", buffer=16, goal=400),
+    Probe("eth0-send2", "send by ETH0, 2 KB", "send", "sink", 1, 16384, False, *BITS, None, "veth",
+          buffer=2, goal=150),
+    Probe("eth0-recv2", "receive by ETH0, 2 KB", "recv", "source", 1, 16384, False, *BITS, None,
+          "veth", buffer=2, goal=150),
+    Probe("eth0-ping", "ping-pong by ETH0 (**)", "ping", "echo", 1, 64, True, *RATE, 0.50, "veth",
+          buffer=2),
 ]
 START_LAB_MS_MAX = 100
 START_RSS_MAX_KB = 8 * 1024
@@ -153,9 +165,9 @@ class Lan:
             time.sleep(0.01)
         subprocess.run(["ip", "neigh", "flush", "dev", "lan"], check=True)
 
-    def options(self):
+    def options(self, adapter="LWIP_ETH"):
         """Of the emulator."""
-        return ["--bind", f"LWIP_ETH=veth:peer=emu,bridge=lan,ip={self.EMULATOR}/24"]
+        return ["--bind", f"{adapter}=veth:peer=emu,bridge=lan,ip={self.EMULATOR}/24"]
 
 
 def namespaces_of(pid):
@@ -213,6 +225,13 @@ class Bench:
         self.empty = os.path.join(folder, "empty.lua")
         with open(self.empty, "w", encoding="ascii"):
             pass
+        for buffer in (2, 16):
+            with open(self.board(buffer), "w", encoding="ascii") as board:
+                board.write(f"w5500: {{ buffer: {buffer} }}\n")
+
+    def board(self, buffer):
+        """A file that says how large the buffers of ETH0's sockets are."""
+        return os.path.join(self.folder, f"board-{buffer}.yaml")
 
     def prepare(self, probe):
         if probe.network == "veth" and not self.lan:
@@ -220,13 +239,19 @@ class Bench:
 
     def host(self, probe):
         """BENCH_HOST, where there is one."""
-        return {"BENCH_HOST": Lan.SERVER} if probe.network == "veth" else {}
+        if probe.network != "veth":
+            return {}
+        if probe.buffer:
+            return {"BENCH_HOST": Lan.SERVER, "BENCH_ADAPTER": "ETH0", "BENCH_VANISHES": "yes"}
+        return {"BENCH_HOST": Lan.SERVER, "BENCH_ADAPTER": "LWIP_ETH"}
 
     def yardstick(self, probe, port):
         if probe.op == "start":
             return ["lua5.4", self.empty]
         if probe.extra:
             return self.ours(probe._replace(extra=()), port)
+        if probe.buffer and probe.target:
+            return self.ours(probe._replace(buffer=0), port)
         return [*(self.lan.enter if probe.network == "veth" else []),
                 os.path.join(self.tools, "client"), probe.op, str(port), str(probe.connections),
                 str(probe.size), str(self.window_ms)]
@@ -236,7 +261,9 @@ class Bench:
         if probe.network == "lab":
             command += ["--net", "own", "--lab"]
         if probe.network == "veth":
-            command += self.lan.options()
+            command += self.lan.options("ETH0" if probe.buffer else "LWIP_ETH")
+        if probe.buffer:
+            command += ["--board", self.board(probe.buffer)]
         command += probe.extra
         if probe.connections > 1:  # a module has 16 sockets
             command += ["--set", f"sockets={probe.connections}"]
@@ -405,6 +432,10 @@ def show(table, probe, pairs):
         target, is_met = f"<= {START_LAB_MS_MAX} ms", ours <= START_LAB_MS_MAX
     elif probe.op in ("flood", "spi"):
         target, is_met = f">= {number(probe.target)}", ours * probe.scale >= probe.target
+    elif probe.goal:
+        target, is_met = f">= {probe.goal}", ours * probe.scale >= probe.goal
+    elif probe.op == "flood":
+        target, is_met = f">= {probe.target:.2f}", ours * probe.scale >= probe.target
     elif probe.target is None:
         target, is_met = "", None
     else:
@@ -474,6 +505,8 @@ def run_probes(bench, probes, rounds, patience_s):
     print()
     if any(probe.extra for probe in probes):
         print("(*) the yardstick is the emulator without that")
+    if any(probe.buffer and probe.target for probe in probes):
+        print("(**) the yardstick is the emulator by an interface of Linux's")
     if foreign and max(foreign) > FOREIGN_MAX:
         print(f"Other processes took up to {100 * max(foreign):.0f} % of the CPUs: measure again "
               "on a quiet machine.")

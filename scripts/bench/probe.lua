@@ -38,7 +38,10 @@ end
 
 -- A control that is connecting to the server.
 function probe.connect(callback, is_udp)
-    local adapter = os.getenv("BENCH_HOST") and socket.LWIP_ETH -- whose link leads there
+    local adapter = socket[os.getenv("BENCH_ADAPTER") or ""] -- whose link leads there
+    while adapter and not socket.adapter(adapter) do -- a W5500's link takes its time
+        sys.waitUntil("IP_READY", 1000)
+    end
     local netc = socket.create(adapter, callback)
     if not netc or not socket.config(netc, nil, is_udp) or
         not socket.connect(netc, probe.host, probe.port) then

@@ -6,8 +6,9 @@
  *                     udp: send back every datagram        source: write until the peer leaves
  *                     hangup: accept and close
  *
- * Prints its port, serves until its standard input ends and the connections are gone, then prints
- * what it saw: "bytes clients seconds", seconds between the first arrival and the last.
+ * Prints its port, serves until its standard input ends and the connections are gone (with
+ * BENCH_VANISHES in its environment it does not wait for them: a chip whose power is gone says no
+ * word), then prints what it saw: "bytes clients seconds", seconds between the first arrival and the last.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -245,7 +246,7 @@ int main(int argc, char **argv)
     watch(&server, STDIN_FILENO, EPOLLIN);
     printf("%u\n", open_port(&server));
     (void)fflush(stdout);
-    while (!server.is_ending || server.active) {
+    while (!server.is_ending || (server.active && !getenv("BENCH_VANISHES"))) {
         int n = epoll_wait(server.epoll_fd, events, BATCH, -1);
 
         if (n < 0 && errno != EINTR)
