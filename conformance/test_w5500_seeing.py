@@ -2,6 +2,7 @@
 
 The judges are programs that people use for it: GTKWave's vcd2fst and fst2vcd, sigrok's SPI decoder, tshark."""
 
+import random
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 import pcap as pcap_module
 from pcap import Capture
+from vspi import Vspi
 
 EXIT_USAGE, EXIT_LOG = 2, 74
 
@@ -231,3 +233,68 @@ def test_the_modules_own_driver_is_not_blamed(emu):
     done = emu.run(ECHO, *CHIP)
     assert done.code == 0
     assert [text for text in done.warnings if "w5500" in text] == []
+
+
+@pytest.mark.parametrize("frames, fault", [
+    (["00390409"], "a write to VERSIONR, which is read-only"),
+    (["00032c22"], "socket 1: a write to Sn_SR, which is read-only"),
+    (["00300401"], "a write to 0x0030, which is reserved"),
+    (["00000401"], None),
+    (["00002401"], "a frame selects block 0x04, which is reserved"),
+    (["001e2c20"], "socket 1: a buffer of 32 KB; there are 0, 1, 2, 4, 8 and 16"),
+    (["001f2c10", "00002c02", "00012c01"], "Sn_TXBUF_SIZE: 30 KB in all sockets, and there are 16"),
+    (["00012c04"], "socket 1: CONNECT while it is CLOSED"),
+    (["00012c99"], "socket 1: 0x99 is no command"),
+    (["00002c02", "00012c01", "00242c0801", "00012c20"],
+     "socket 1: SEND with Sn_TX_WR 0x0801, which is beyond Sn_TX_FSR: 2049 bytes are more than its 2 KB"),
+    (["0039"], "SCSn rose within a frame's header, after 2 of 3 bytes"),
+    (["000f070102"], "SCSn rose within a frame of fixed length, 2 bytes before its end"),
+])
+def test_what_the_datasheet_forbids_is_told_with_its_frame(alone, frames, fault):
+    with alone() as chip:
+        with Vspi(chip.path) as client:
+            for frame in frames:
+                client.xfer(bytes.fromhex(frame))
+            client.write(0, 0x17, b"\x55")  # SIR: the warning that is always there, and the last
+            client.xfer(bytes(4))
+        told = [text for text in chip.run.stop().warnings if "w5500: " in text]
+    last = len(frames)
+    assert [text.split("w5500: ")[1] for text in told] == [
+        *([fault] if fault else []), "a write to SIR, which is read-only"]
+    assert f"frame {last + 1}: " in told[-1]
+    assert not fault or f"frame {last}: " in told[0]
+
+
+def test_a_driver_that_goes_on_is_told_so_often_only(alone):
+    """Noise for ever is some hundred lines at most, and the chip goes on."""
+    noise = random.Random(5500)
+    with alone() as chip:
+        with Vspi(chip.path) as client:
+            for _ in range(5000):
+                client.xfer(noise.randbytes(noise.randrange(1, 12)))
+            client.reset()
+            assert client.read(0, 0x39) == b"\x04"
+        told = [text for text in chip.run.stop().warnings if "w5500: " in text]
+    assert 20 < len(told) < 400
+    assert sum("no more of this kind is told" in text for text in told) >= 3
+
+
+# ---- the chip alone ----------------------------------------------------------------------------------
+
+
+def test_a_chip_that_is_driven_from_outside_is_seen_as_well(alone, emu, pcap, tmp_path):
+    vcd, path, ctl = tmp_path / "out.vcd", tmp_path / "out.pcapng", tmp_path / "ctl"
+    with alone("--trace-spi", vcd, "--capture", path, "--ctl", ctl) as chip:
+        with Vspi(chip.path) as client:
+            client.write(0, 0x0f, bytes([192, 0, 2, 77]))
+            client.write(5, 0, b"\x02\x01")
+            assert client.read(5, 3) == b"\x22"
+        assert re.search(r"^SIPR +0xc000024d +192\.0\.2\.77$",
+                         emu.ctl(ctl, "w5500", "regs").stdout, re.M)
+        chip.run.stop()
+    names = ["W SIPR=192.0.2.77", "W Sn_MR[1]=UDP Sn_CR[1]=OPEN", "R Sn_SR[1]=UDP"]
+    assert names_in(vcd) == names
+    assert transfers_in(vcd) == [bytes.fromhex(text) for text in (
+        "000f04c000024d", "00002c0201", "00032822")]
+    rows = pcap(path).rows('frame.interface_name == "ETH0-SPI"', "frame.comment")
+    assert [row[0] for row in rows] == names
