@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -213,6 +215,33 @@ def test_a_name_that_is_unknown_outside_is_unknown(emu, outside, kind):
     asked, = [event for event in done.events("lab.dns") if event["forwarded"]][:1]
     assert asked["name"] == "nowhere.test"
     assert "A nowhere.test" in outside.daemons[0].queries
+
+
+def test_who_asks_by_tcp_is_answered_from_outside_too(emu, outside):
+    """RFC 7766: questions on one connection, the lab's own among them; each is answered under its
+    number. One who leaves before his answer does no harm."""
+    def question(ident, name):
+        message = struct.pack(">6H", ident, 0x0100, 1, 0, 0, 0) + b"".join(
+            bytes([len(label)]) + label.encode() for label in name.split(".")) + bytes([0, 0, 1, 0, 1])
+        return struct.pack(">H", len(message)) + message
+
+    with emu.start("sys.run()\n", "--lab", "--net=T5", "--uplink=auto", "--exit-on",
+                   "never", netns=outside) as run:
+        lab = run.wait_trace("lab.open")["address"]
+        for _ in range(80):  # more than are remembered at once
+            gone = outside.peers.tcp_client(40053, host=lab)
+            gone.send(question(9, "outside.test"))
+            gone.close()
+        peer = outside.peers.tcp_client(40053, host=lab)
+        peer.send(question(1, "outside.test") + question(2, "echo.lab") + question(3, "nowhere.test"))
+        answers = {}
+        while len(answers) < 3:
+            length, = struct.unpack(">H", peer.recv_exactly(2))
+            answer = peer.recv_exactly(length)
+            ident, flags = struct.unpack(">2H", answer[:4])
+            answers[ident] = (flags & 15, answer[-4:])
+        run.stop()
+    assert answers[1] == (0, socket.inet_aton(WAN)) and answers[2][0] == 0 and answers[3][0] == 3
 
 
 def test_more_than_a_packet_goes_both_ways(emu, outside, kind):

@@ -6,42 +6,45 @@
 #define PREFIX_LEN 2 /* over TCP the length of a message comes before it */
 
 /*
- * Length of the answer; 0: @query is none, and gets none; or it came as @dgram (NULL: it did not), and
- * another name server gives the answer.
+ * Length of the answer; 0: there is none here, as @query is none, or, @is_forwarded, another name server
+ * gives it.
  */
-static size_t answer_query(const struct lab_server *server, const struct lab_dgram *dgram,
-                           const struct endpoint *from, const uint8_t *query, size_t len,
-                           uint8_t answer[DNS_MSG_MAX])
+static size_t answer_query(const struct lab_asker *asker, const uint8_t *query, size_t len,
+                           uint8_t answer[DNS_MSG_MAX], bool *is_forwarded)
 {
+    const struct lab *lab = asker->server->lab;
     char name[DNS_NAME_MAX], from_text[ENDPOINT_TEXT_MAX];
     const struct endpoint *addr = NULL;
     struct dns_asked asked;
-    bool is_forwarded = false;
     enum dns_rcode rcode;
 
+    *is_forwarded = false;
     if (dns_read_query(query, len, &asked) < 0)
         return 0;
     rcode = asked.rcode;
     dns_name_text(&asked.question.name, name);
     if (rcode == DNS_RCODE_OK)
-        addr = lab_find_name(server->lab, name);
+        addr = lab_find_name(lab, name);
     if (rcode == DNS_RCODE_OK && !addr) {
-        is_forwarded = dgram && lab_forward(dgram, query, len);
-        /* over TCP nobody is asked: the name may well exist */
-        rcode = is_forwarded           ? DNS_RCODE_OK
-                : server->lab->forward ? DNS_RCODE_SERVFAIL
-                                       : DNS_RCODE_NXDOMAIN;
+        *is_forwarded = lab_forward(asker, query, len);
+        rcode = *is_forwarded  ? DNS_RCODE_OK
+                : lab->forward ? DNS_RCODE_SERVFAIL /* the name may well exist */
+                               : DNS_RCODE_NXDOMAIN;
     }
-    trace_emit(server->lab->config.trace, "lab.dns", "{s:s, s:i, s:i, s:s, s:b}", "name", name,
-               "type", (int)asked.question.type, "rcode", (int)rcode, "from",
-               endpoint_text(from, from_text), "forwarded", is_forwarded);
-    return is_forwarded ? 0 : dns_write_answer(&asked, rcode, addr, addr ? 1 : 0, answer);
+    trace_emit(lab->config.trace, "lab.dns", "{s:s, s:i, s:i, s:s, s:b}", "name", name, "type",
+               (int)asked.question.type, "rcode", (int)rcode, "from",
+               endpoint_text(asker->from, from_text), "forwarded", *is_forwarded);
+    return *is_forwarded ? 0 : dns_write_answer(&asked, rcode, addr, addr ? 1 : 0, answer);
 }
 
 static void dns_dgram(const struct lab_dgram *dgram, const uint8_t *data, size_t len)
 {
+    const struct lab_asker asker = { .server = dgram->server,
+                                     .from = &dgram->from,
+                                     .dgram = dgram };
     uint8_t answer[DNS_MSG_MAX];
-    size_t answer_len = answer_query(dgram->server, dgram, &dgram->from, data, len, answer);
+    bool is_forwarded;
+    size_t answer_len = answer_query(&asker, data, len, answer, &is_forwarded);
 
     if (answer_len)
         lab_dgram_answer(dgram, answer, answer_len);
@@ -49,13 +52,17 @@ static void dns_dgram(const struct lab_dgram *dgram, const uint8_t *data, size_t
 
 static void send_answer(struct lab_stream *stream, const uint8_t *query, size_t len)
 {
+    const struct lab_asker asker = { .server = stream->server,
+                                     .from = &stream->from,
+                                     .stream = stream };
     uint8_t framed[PREFIX_LEN + DNS_MSG_MAX];
-    size_t answer_len =
-        answer_query(stream->server, NULL, &stream->from, query, len, framed + PREFIX_LEN);
+    bool is_forwarded;
+    size_t answer_len = answer_query(&asker, query, len, framed + PREFIX_LEN, &is_forwarded);
     struct writer w;
 
     if (!answer_len) {
-        lab_stream_end(stream);
+        if (!is_forwarded)
+            lab_stream_end(stream);
         return;
     }
     writer_init(&w, framed, PREFIX_LEN);
@@ -84,5 +91,6 @@ static void dns_received(struct lab_stream *stream, const uint8_t *data, size_t 
     }
 }
 
-const struct lab_stream_ops lab_dns_stream = { .received = dns_received };
+const struct lab_stream_ops lab_dns_stream = { .received = dns_received,
+                                               .closed = lab_forward_forget };
 const struct lab_dgram_ops lab_dns_dgram = { .received = dns_dgram };

@@ -201,8 +201,19 @@ void lab_dgram_send(const struct lab_dgram *dgram, const void *data, size_t len)
 
 /* ---- another name server -------------------------------------------------------------------------- */
 
-/* Ask it what @dgram asks. False: there is none, or not for this. */
-bool lab_forward(const struct lab_dgram *dgram, const uint8_t *query, size_t len);
+/* Who asks: by a datagram, or on a stream, which has @server and @from, too; the other is NULL. */
+struct lab_asker {
+    const struct lab_server *server;
+    const struct endpoint *from;
+    const struct lab_dgram *dgram;
+    struct lab_stream *stream;
+};
+
+/* Ask it what @asker asks. False: there is none, or not for this. */
+bool lab_forward(const struct lab_asker *asker, const uint8_t *query, size_t len);
+
+/* @stream is about to go: it gets no answers any more. */
+void lab_forward_forget(struct lab_stream *stream);
 
 /* 0 or -errno. */
 int lab_forward_open(struct lab *lab);
