@@ -24,30 +24,11 @@ if [ $# -eq 0 ]; then
 fi
 say "running: luatos-emu $*"
 
-# The trace tells which tier the network was of; all of it is read, so that the run is never held up.
-tier_file=$(mktemp)
-trap 'rm -f "$tier_file"' EXIT
-case " $*" in
-*" --json"*) ;; # the trace is somebody else's
-*)
-    exec {trace}> >(sed -nE \
-        's/.*"kind":"net\.tier","tier":"([^"]+)","name":"([^"]+)".*/\1 \2/p' >"$tier_file")
-    reader=$!
-    set -- --json "$trace" "$@"
-    ;;
-esac
-
 code=0
 "$emu" "$@" || code=$?
-tier=
-if [ -n "${trace:-}" ]; then
-    exec {trace}>&-
-    wait "$reader"
-    tier=$(head -n 1 "$tier_file")
-fi
 if [ $code -eq 0 ]; then
-    say "ended well (exit code 0)${tier:+, network: $tier}"
+    say "ended well (exit code 0)"
 else
-    say "ended with exit code $code${tier:+, network: $tier}; luatos-emu --help says what it means"
+    say "ended with exit code $code; luatos-emu --help says what it means"
 fi
 exit $code
