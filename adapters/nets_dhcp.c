@@ -184,6 +184,8 @@ int nets_serve_dhcp(struct nets *nets, enum adapter_id id, bool is_on)
         return 0;
     if (link->is_lost)
         return -EPIPE;
+    if (nets->dhcpd && nets->board->slots[id].binding == BINDING_LAB)
+        return 0; /* the bridge it is on has a server, and two would give what the other has */
     return link->keeper && *nets_ifname(nets, id) ? serve(nets, id) : -EOPNOTSUPP;
 }
 

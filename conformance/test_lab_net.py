@@ -59,6 +59,26 @@ sys.run()
     assert {event["server"] for event in done.events("dns.query")} == {"192.168.77.99:53"}
 
 
+def test_an_access_point_in_the_lab_leaves_addresses_to_the_lab(own, emu, tmp_path):
+    """createAP serves the clients of its own link; the lab's bridge is served already."""
+    with emu.start(EVENTS + """
+log.info("ap", wlan.createAP("luatos1234", "12341234"))
+sys.run()
+""", "--lab", "--net", "own", "--bind", "LWIP_AP=lab", "--bind", "LWIP_ETH=lab,dhcp", "--ctl",
+                   tmp_path / "ctl", "--exit-on", "never") as run:
+        run.wait_log("ap", "true")
+        run.wait_log("ready3")
+        run.wait_log("ready4")
+        emu.ctl(tmp_path / "ctl", "link", "LWIP_ETH", "down")
+        run.wait_log("lose4")
+        emu.ctl(tmp_path / "ctl", "link", "LWIP_ETH", "up")
+        run.wait_log("ready4", count=2)
+        done = run.stop()
+    assert {event["server"] for event in done.events("dhcp.lease", adapter="LWIP_ETH")} == {
+        "192.168.77.1"}
+    assert {event["link"] for event in done.events("dhcp.serve")} == {"lab"}
+
+
 def test_it_serves_without_the_labs_other_servers_too(own, emu):
     """--bind ...=lab alone makes the network; there is no name server to tell of."""
     with emu.start(WAIT, "--bind", "LWIP_ETH=lab,dhcp", "--exit-on", "never") as run:
