@@ -237,6 +237,30 @@ def test_what_applications_do_works(own, emu):
     assert done.texts("tls") == ["true in secret"]
 
 
+def test_what_a_reset_cuts_off_is_not_read_again_and_again(own, emu):
+    """Sn_RX_RSR outlives the connection; w5500.c reads nothing of a socket that is closed."""
+    done = emu.run(DEMO % (DHCP, """
+    for round = 1, 10 do
+        local netc = socket.create(socket.ETH0, "sc")
+        socket.config(netc)
+        assert(libnet.connect("sc", 15000, netc, "reset.lab", 40151))
+        libnet.tx("sc", 15000, netc, ("x"):rep(1000))
+        local heard, len = 0
+        repeat
+            local ok = libnet.wait("sc", 15000, netc)
+            local got, data = socket.read(netc)
+            len = ok and got and #data or 0
+            heard = heard + len
+        until len == 0
+        log.info("heard", heard)
+        libnet.close("sc", 5000, netc)
+        socket.release(netc)
+    end
+    """), "--lab")
+    assert len(done.texts("heard")) == 10
+    assert set(done.texts("heard")) <= {"0", "1000"}, done.texts("heard")
+
+
 def test_the_best_network_is_the_chip_until_its_cable_is_out(own, emu):
     """Multi-network: by the default adapter, as exnetif's order does it."""
     ctl = emu.directory / "ctl"

@@ -25,6 +25,7 @@ ONE = "a listener is its one client's connection, and no other is heard meanwhil
 MANY = "no one-to-many listeners"
 CLOSE = "discon is answered when the peer has closed too: FIN_WAIT lasts until then"
 GONE = "what the chip still has when its socket closes can't be read"
+ENDS = "after the peer's end a read is (true, nothing): the chip's socket is there until the script closes it"
 LOOPS = "no chip talks to itself, or to 127.0.0.1"
 NO_IPV6 = "no IPv6"
 SHARED = "several of its sockets may listen on one port: the lowest one answers"
@@ -73,7 +74,7 @@ REFUSED = {
         "keepalive_is_on_when_asked_for": KERNEL,
         "a_host_without_descriptors_left_fails_the_connect": KERNEL,
         "many_connections_at_once_are_kept_apart": SEVEN,
-        "what_came_before_the_end_can_still_be_read": GONE,
+        "what_came_before_the_end_can_still_be_read": ENDS,
         "discon_of_a_connection_is_answered_by_closed": CLOSE,
         "discon_ends_well_though_data_is_unread": CLOSE,
         "discon_lets_what_was_sent_arrive": CLOSE,

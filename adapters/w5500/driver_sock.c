@@ -474,7 +474,8 @@ void dsock_interrupt(struct driver *driver, struct dsock *sock, uint8_t ir, uint
         on_connection(driver, sock);
     if (ir & SN_IR_SENDOK)
         on_sent(driver, sock);
-    if (ir & SN_IR_RECV)
+    /* Closed, the chip shows what it has and takes no RECV: it would be fetched again and again. */
+    if (ir & SN_IR_RECV && (sock->is_udp || sr != SN_SR_CLOSED))
         dsock_fetch(driver, sock);
     if (ir & SN_IR_TIMEOUT)
         on_timeout(driver, sock);
