@@ -17,7 +17,8 @@
 #define COMMAND_US    10 /* between two looks at one that is not done */
 #define FSR_US        50 /* between two looks for room: no interrupt tells of it */
 #define FSR_US_MAX    10000
-#define FSR_SHARE     8 /* of the time that has passed so far */
+#define PATIENCE_US   1000 /* for room for a large piece */
+#define FSR_SHARE     8    /* of the time that has passed so far */
 #define SEGMENT_LEN   1460
 #define SIZE_BYTES    1024
 #define REGS_OF_SEND  6 /* Sn_TX_FSR to Sn_TX_WR */
@@ -240,16 +241,24 @@ static void wait_for_room(struct driver *driver, struct dsock *sock)
     driver_wake(driver, now_us + wait_us);
 }
 
+/* Has there been too little room for so long that less must do? */
+static bool is_patient(const struct driver *driver, const struct dsock *sock)
+{
+    return !sock->is_short || driver->config.clock->now_us - sock->short_us < PATIENCE_US;
+}
+
 /*
  * A few large pieces are faster than many small ones, the more so as Linux is in no hurry to
- * acknowledge a single segment.
+ * acknowledge a single segment; but who acknowledges late is not waited for with all that could go.
  */
 static void send_stream(struct driver *driver, struct dsock *sock)
 {
-    size_t size = (size_t)driver->buffer_kb * SIZE_BYTES;
-    size_t least = size > 2 * SEGMENT_LEN ? size / 2 : size, room;
+    size_t size = (size_t)driver->buffer_kb * SIZE_BYTES, half = size / 2;
+    size_t least = half < SEGMENT_LEN ? half : SEGMENT_LEN, room;
     uint16_t at;
 
+    if (is_patient(driver, sock))
+        least = size > 2 * SEGMENT_LEN ? half : size;
     room = find_room(driver, sock, &at);
     if (room < (sock->tx.len < least ? sock->tx.len : least)) {
         driver->waits_for_room = true;
