@@ -4,6 +4,7 @@ The emulator runs in a namespace of the test's own, which is its "this machine".
 between the two ends, so the peer sees what really came.
 """
 
+import contextlib
 import re
 import socket
 import subprocess
@@ -263,12 +264,10 @@ end)
 def answer_all(peer):
     """A thread that answers until its socket is closed."""
     def serve():
-        try:
-            while True:
+        while peer.sock.fileno() >= 0:
+            with contextlib.suppress(OSError):  # nor is there a way to the device while the link is down
                 data, device = peer.sock.recvfrom(2048)
                 peer.sock.sendto(data, device)
-        except OSError:
-            pass
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     return thread
